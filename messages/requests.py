@@ -1,0 +1,92 @@
+"""Requests: plain JSON that anyone with the right to publish drops on the queue `seatkeeper.requests`.
+
+The reader trusts nothing: size before parsing, duplicate keys, NaN, NUL, depth, types, extra keys. What it refuses, it
+refuses with one sentence that says what to mend.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from messages.errors import RequestError
+from messages.kinds import RunKind
+
+LARGEST_BODY = 64 * 1024
+"""Bytes."""
+
+
+class Request(BaseModel):
+    """A wish for one run. The same id again is harmless; the same id with another body is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: UUID
+    kind: RunKind
+    profile: str = Field(min_length=1, max_length=63, pattern=r"^[a-z0-9][a-z0-9-]*$")
+    requested_by: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+    at: AwareDatetime | None = None
+    """Not before this moment; now when it is missing."""
+    plan: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """The hash of the approved plan that a `reclaim` carries out."""
+
+    @model_validator(mode="after")
+    def _plan_goes_with_reclaim(self) -> Self:
+        if (self.kind == "reclaim") != (self.plan is not None):
+            sentence = "a reclaim request names the hash of an approved plan, and no other kind does"
+            raise ValueError(sentence)
+        return self
+
+
+def read_request(body: bytes) -> Request:
+    """Return the request in `body`, or raise RequestError with the reason in one sentence."""
+    if len(body) > LARGEST_BODY:
+        raise RequestError(f"the body has {len(body)} bytes; at most {LARGEST_BODY} are read")
+    fields = _read_object(body)
+    claimed_id = _claimed_id(fields)
+    try:
+        return Request.model_validate_json(json.dumps(fields))
+    except ValidationError as error:
+        raise RequestError(_sentence(error), claimed_id) from None
+
+
+def _read_object(body: bytes) -> dict[str, object]:
+    try:
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        raise RequestError("the body is not JSON in UTF-8") from None
+    except RecursionError:
+        raise RequestError("the body is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise RequestError("the body is not a JSON object")
+    return value
+
+
+def _no_duplicates(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    for key, value in pairs:
+        if key in fields:
+            raise RequestError(f"the key {key[:60]!r} is given twice")
+        fields[key] = value
+    return fields
+
+
+def _no_constant(name: str) -> object:
+    raise RequestError(f"{name} is not JSON")
+
+
+def _claimed_id(fields: dict[str, object]) -> str | None:
+    try:
+        return str(UUID(str(fields["id"])))
+    except (KeyError, ValueError):
+        return None
+
+
+def _sentence(error: ValidationError) -> str:
+    parts = []
+    for problem in error.errors(include_url=False)[:3]:
+        where = ".".join(str(part)[:60] for part in problem["loc"])
+        parts.append(f"{where}: {problem['msg']}" if where else problem["msg"])
+    return "; ".join(parts)
