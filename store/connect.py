@@ -1,0 +1,68 @@
+"""Opening the database, and refusing one that is not ours.
+
+A process that finds another version of the schema than it was written for must not start: it would write states that
+the constraints of the other version mean differently.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+SCHEMA_VERSION = 1
+
+Connection: TypeAlias = AsyncConnection[TupleRow]
+Pool: TypeAlias = AsyncConnectionPool[Connection]
+
+
+class DatabaseUnfit(Exception):
+    """The database cannot be used as it is; the sentence says what to do."""
+
+
+async def check_version(connection: Connection) -> None:
+    """Raise DatabaseUnfit unless the schema is the one that this code was written for."""
+    try:
+        cursor = await connection.execute("SELECT version FROM schema_version")
+        row = await cursor.fetchone()
+    except psycopg.errors.UndefinedTable:
+        raise DatabaseUnfit("the database has no Seatkeeper schema; run `./seats init` first") from None
+    except psycopg.errors.InsufficientPrivilege:
+        raise DatabaseUnfit("this database role may not read the schema's version; run `./seats init` again") from None
+    found = row[0] if row else None
+    if found != SCHEMA_VERSION:
+        raise DatabaseUnfit(f"the database has schema version {found}, this code needs {SCHEMA_VERSION}")
+
+
+@asynccontextmanager
+async def open_connection(url: str) -> AsyncIterator[Connection]:
+    """Yield one autocommit connection, its schema checked; transactions are opened with `.transaction()`."""
+    try:
+        connection = await AsyncConnection.connect(url, autocommit=True, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnfit(f"the database does not answer: {str(error).strip()}") from None
+    async with connection:
+        await check_version(connection)
+        yield connection
+
+
+@asynccontextmanager
+async def open_pool(url: str, *, size: int) -> AsyncIterator[Pool]:
+    """Yield a pool of at most `size` autocommit connections, its schema checked."""
+    async with open_connection(url):
+        pass
+    pool: Pool = AsyncConnectionPool(
+        url, min_size=1, max_size=size, open=False, kwargs={"autocommit": True, "connect_timeout": 10}, timeout=30
+    )
+    async with pool:
+        yield pool
+
+
+async def in_one_transaction(url: str, script: str) -> None:
+    """Run a whole script of SQL (schema.sql) as one transaction."""
+    connection = await AsyncConnection.connect(url, autocommit=True, connect_timeout=10)
+    async with connection, connection.transaction():
+        await connection.execute(script.encode())

@@ -1,0 +1,119 @@
+"""The outbox: what is to be said, written in the transaction of the change that it speaks of.
+
+Only the relay sends. It asks for rows with no `sent_at`, never for ids above the last one: a transaction that took a
+low id and committed late would be skipped for ever.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from messages.commands import Command
+from messages.events import Event
+from store.connect import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message that waits to be sent."""
+
+    id: int
+    channel: str
+    message_id: UUID
+    name: str
+    profile: str | None
+    subject: str | None
+    sequence: int | None
+    payload: dict[str, object]
+    correlation_id: UUID
+    occurred_at: datetime
+
+
+async def add_command(
+    connection: Connection, command: Command, *, profile_id: int, now: datetime, not_before: datetime | None = None
+) -> None:
+    """Have the relay send `command`, not before `not_before`."""
+    await connection.execute(
+        """INSERT INTO outbox (channel, name, profile_id, payload, correlation_id, occurred_at, not_before)
+           VALUES ('command', %s, %s, %s, %s, %s, coalesce(%s, '-infinity'))""",
+        [
+            command.actor,
+            profile_id,
+            Jsonb(command.model_dump(mode="json")),
+            command.correlation_id,
+            now,
+            not_before,
+        ],
+    )
+
+
+async def say(
+    connection: Connection,
+    event: Event,
+    *,
+    subject: str,
+    profile_id: int | None,
+    correlation_id: UUID,
+    now: datetime,
+) -> int:
+    """Say that something happened to `subject`; return the event's sequence for it.
+
+    The sequence is taken under the subject's row lock, so it has no gaps and no repeats once committed.
+    """
+    cursor = await connection.execute(
+        """WITH next AS (
+               INSERT INTO event_subject AS s (subject, sequence) VALUES (%(subject)s, 1)
+               ON CONFLICT (subject) DO UPDATE SET sequence = s.sequence + 1
+               RETURNING sequence)
+           INSERT INTO outbox (channel, name, profile_id, subject, sequence, payload, correlation_id, occurred_at)
+           SELECT 'event', %(name)s, %(profile_id)s, %(subject)s, sequence, %(payload)s, %(correlation_id)s, %(now)s
+             FROM next
+           RETURNING sequence""",
+        {
+            "subject": subject,
+            "name": type(event).__name__,
+            "profile_id": profile_id,
+            "payload": Jsonb(event.model_dump(mode="json")),
+            "correlation_id": correlation_id,
+            "now": now,
+        },
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def unsent(connection: Connection, *, limit: int, now: datetime, but_not: Sequence[int] = ()) -> list[Outgoing]:
+    """Return the oldest messages that are due and not sent, without those whose confirm is still awaited."""
+    async with connection.cursor(row_factory=class_row(Outgoing)) as cursor:
+        await cursor.execute(
+            """SELECT o.id, o.channel, o.message_id, o.name, p.name AS profile, o.subject, o.sequence, o.payload,
+                      o.correlation_id, o.occurred_at
+                 FROM outbox o LEFT JOIN profile p ON p.id = o.profile_id
+                WHERE o.sent_at IS NULL AND o.not_before <= %s AND o.id <> ALL (%s::bigint[])
+                ORDER BY o.id LIMIT %s""",
+            [now, list(but_not), limit],
+        )
+        return await cursor.fetchall()
+
+
+async def mark_sent(connection: Connection, ids: Sequence[int], now: datetime) -> None:
+    """Remember that the broker confirmed these messages."""
+    await connection.execute("UPDATE outbox SET sent_at = %s WHERE id = ANY (%s)", [now, list(ids)])
+
+
+async def lag(connection: Connection, now: datetime) -> tuple[int, float]:
+    """Return how many messages wait, and the age of the oldest due one in seconds."""
+    cursor = await connection.execute(
+        """SELECT count(*), coalesce(extract(epoch FROM %(now)s - min(greatest(occurred_at,
+                  CASE WHEN not_before = '-infinity' THEN occurred_at ELSE not_before END))), 0)::float8
+             FROM outbox WHERE sent_at IS NULL AND not_before <= %(now)s""",
+        {"now": now},
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0]), max(0.0, float(row[1]))
