@@ -39,7 +39,7 @@ async def add_command(
     """Have the relay send `command`, not before `not_before`."""
     await connection.execute(
         """INSERT INTO outbox (channel, name, profile_id, payload, correlation_id, occurred_at, not_before)
-           VALUES ('command', %s, %s, %s, %s, %s, coalesce(%s, '-infinity'))""",
+           VALUES ('command', %s, %s, %s, %s, %s, coalesce(%s::timestamptz, '-infinity'))""",
         [
             command.actor,
             profile_id,

@@ -106,7 +106,7 @@ async def insert(connection: Connection, order: Order, now: datetime) -> Run:
     await connection.execute(
         """INSERT INTO run (id, profile_id, kind, cycle_id, correlation_id, requested_by, plan_hash, created_at,
                             not_before)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, coalesce(%s, '-infinity'))""",
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, coalesce(%s::timestamptz, '-infinity'))""",
         [
             run_id,
             order.profile_id,

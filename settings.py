@@ -1,0 +1,85 @@
+"""Every setting, in one frozen model, read only by entry points and handed on from there.
+
+A process names the settings that it cannot do without; a missing or wrong one stops it before it has touched anything,
+with a line that names the variable.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "SEATKEEPER_"
+Needed = Literal["database_url", "internal_url", "edge_url", "keys"]
+
+
+class SettingsUnfit(Exception):
+    """A setting is missing or wrong; the sentence names the variable."""
+
+
+def _an_address(*schemes: str) -> Callable[[SecretStr], SecretStr]:
+    def check(value: SecretStr) -> SecretStr:
+        if value.get_secret_value().partition("://")[0] not in schemes:
+            sentence = f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+            raise ValueError(sentence)
+        return value
+
+    return check
+
+
+class Settings(BaseSettings):
+    """What the environment says. Seconds are seconds of wall time; addresses hold passwords and are never shown."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    database_url: Annotated[SecretStr, AfterValidator(_an_address("postgresql", "postgres"))] | None = None
+    internal_url: Annotated[SecretStr, AfterValidator(_an_address("amqp", "amqps"))] | None = None
+    edge_url: Annotated[SecretStr, AfterValidator(_an_address("amqp", "amqps"))] | None = None
+    keys: SecretStr | None = None
+    """Fernet keys that seal tokens, newest first, separated by commas."""
+
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    operations_port: int = Field(default=0, ge=0, le=65535)
+    """Where a process answers /health and /metrics, on 127.0.0.1; 0 takes a free port and logs it."""
+    operations_host: str = "127.0.0.1"
+
+    worker_threads: PositiveInt = Field(default=4, le=64)
+    reads_in_flight: PositiveInt = Field(default=20, le=50)
+    slice_seconds: PositiveFloat = Field(default=45.0, le=60.0)
+    max_retries: PositiveInt = Field(default=8, le=20)
+
+    call_window_seconds: PositiveFloat = Field(default=10.0, le=10.0)
+    """How long after its intent a removal may still be sent."""
+    recovery_after_seconds: PositiveFloat = 60.0
+    """How long after the call's window an unanswered removal is read back."""
+    recovery_pause_seconds: float = Field(default=2.0, ge=0.0)
+    """Between the two readings of an unanswered removal."""
+
+    def url(self, name: Literal["database_url", "internal_url", "edge_url"]) -> str:
+        """Return an address that `read_settings` was told is needed."""
+        value: SecretStr | None = getattr(self, name)
+        assert value is not None, name
+        return value.get_secret_value()
+
+    def sealing_keys(self) -> list[str]:
+        """Return the Fernet keys, newest first."""
+        assert self.keys is not None
+        return [key.strip() for key in self.keys.get_secret_value().split(",") if key.strip()]
+
+
+def read_settings(*needed: Needed) -> Settings:
+    """Read the environment; raise SettingsUnfit with one line that names what is missing or wrong."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsUnfit("; ".join(_line(problem["loc"], problem["msg"]) for problem in error.errors())) from None
+    missing = [PREFIX + name.upper() for name in needed if not getattr(settings, name)]
+    if missing:
+        raise SettingsUnfit(f"{', '.join(missing)} must be set")
+    return settings
+
+
+def _line(where: tuple[int | str, ...], message: str) -> str:
+    return f"{PREFIX}{'.'.join(str(part) for part in where).upper()}: {message}"
