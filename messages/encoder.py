@@ -180,7 +180,8 @@ def _no_constant(name: str) -> object:
 def _sentence(error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part)[:60] for part in problem["loc"])
-    return f"{where}: {problem['msg']}"
+    what = "it is not a JSON object" if problem["type"] == "model_type" else problem["msg"]
+    return f"{where}: {what}"
 
 
 def _write(envelope: dict[str, object]) -> bytes:
