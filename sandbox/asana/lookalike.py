@@ -1,0 +1,78 @@
+"""All parts of one look-alike, in one place that every route is given."""
+
+import secrets
+from datetime import datetime
+from itertools import chain
+
+from sandbox.asana.clock import Clock
+from sandbox.asana.credentials import OOB, App, Credentials
+from sandbox.asana.faults import Faults
+from sandbox.asana.generator import generate
+from sandbox.asana.limits import PLANS, Limits
+from sandbox.asana.model import Membership, Person
+from sandbox.asana.oauth import OAuth
+from sandbox.asana.paging import Pages
+from sandbox.asana.removals import Removals
+from sandbox.asana.state import State
+from sandbox.asana.traffic import Traffic
+
+
+class LookAlike:
+    """An Asana with a seeded organization. `start` (aware) begins with a frozen clock, None with real time."""
+
+    def __init__(
+        self,
+        people: int = 50,
+        seed: int = 1,
+        *,
+        limits: str | None = None,
+        latency_ms: float = 0,
+        start: datetime | None = None,
+        redirect_uris: tuple[str, ...] = (),
+    ) -> None:
+        self.people, self.seed = people, seed
+        self.clock = Clock(start)
+        self.limits = Limits(PLANS[limits] if limits else None)
+        self.latency_ms = latency_ms
+        self.faults = Faults()
+        self.traffic = Traffic()
+        self.removals = Removals()
+        self.removed_stay_listed = False  # whether removeUser leaves an inactive membership behind
+        self.pages = Pages(self.clock)
+        self.state: State = generate(people, seed, self.clock.now())
+        self.credentials = Credentials(self.clock)
+        self.app = App(str(secrets.randbelow(10**16)), secrets.token_hex(16), {OOB, *redirect_uris})
+        self.oauth = OAuth(self.app, self.credentials, self.clock, self._logged_in)
+        self.logged_in: str | None = None  # the gid of who sits before the browser; None: the first admin
+        self.receiver: str | None = None  # who gets the things of those a service account removes; None: first admin
+        self.admin_token = self.credentials.personal_token(self.state.admins()[0])
+        self.service_account_token = self.credentials.service_account_token(self._service_account())
+
+    def begin_again(self) -> None:
+        """The same organization anew, as seen now; records, faults and offsets are forgotten, tokens stay good."""
+        kept = {person.gid for person in self.state.people.values()}
+        self.state = generate(self.people, self.seed, self.clock.now())
+        assert kept >= self.state.people.keys(), "a seed gives the same people each time"
+        self.credentials.rebind(self.state.people)
+        self.faults.clear()
+        self.removals.reset()
+        self.traffic.reset()
+        self.logged_in = self.receiver = None
+        self.removed_stay_listed = False
+
+    def receiving_admin(self) -> Person:
+        """Who gets the things of a person that a service account removes."""
+        return self.state.people[self.receiver] if self.receiver else self.state.admins()[0]
+
+    def membership_of(self, gid: str) -> Membership | None:
+        """A person's membership of the organization."""
+        return self.state.company.by_person.get(gid)
+
+    def _logged_in(self) -> Person:
+        return self.state.people[self.logged_in] if self.logged_in else self.state.admins()[0]
+
+    def _service_account(self) -> Person:
+        """A service account's person, or in a very small organization the first admin."""
+        everybody = self.state.people.values()
+        own = (person for person in everybody if person.archetype == "service_account")
+        return next(chain(own, self.state.admins()))
