@@ -17,7 +17,7 @@ from uuid import UUID
 
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
-from dramatiq.encoder import Encoder
+from dramatiq.encoder import Encoder, MessageData
 from dramatiq.errors import DecodeError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -98,11 +98,11 @@ class StrictEncoder(Encoder):
         """`clock` returns Unix seconds."""
         self._clock = clock
 
-    def encode(self, data: dict[str, object]) -> bytes:
+    def encode(self, data: MessageData) -> bytes:
         """Return the envelope as JSON; called for Dramatiq's own retries."""
         return _write(data)
 
-    def decode(self, data: bytes) -> dict[str, object]:
+    def decode(self, data: bytes) -> MessageData:
         """Return the envelope's fields, or raise DecodeError, which dead-letters the message."""
         try:
             return read_envelope(data, self._clock())
