@@ -75,8 +75,9 @@ class Endpoint:
         removal = self._noted(call) if self._route == REMOVE_USER else None
         try:
             caller = self._admit(call)
-        except LookalikeError:
-            told = await self._send(call, send, lambda: _refused(refusal))
+        except LookalikeError as refusal:
+            answer = _refused(refusal)
+            told = await self._send(call, send, lambda: answer)
         else:
             told = await self._within_limits(call, caller, removal, send)
         if removal:
@@ -150,12 +151,13 @@ class _Incoming:
 def in_body(body: bytes, name: str) -> object:
     """What stands under a name in the `data` of a JSON body; None when there is no such thing."""
     try:
-        return json.loads(body)["data"][name]  # type: ignore[no-any-return] - it can be anything
+        found: object = json.loads(body)["data"][name]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+    return found
 
 
-async def no_such_route(scope: Scope, receive: Receive, send: Send) -> None:
+async def no_such_route(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - it is what ASGI wants
     """Answers for all paths that are none of ours."""
     if scope["type"] == "http":
         await send_through(None, send, lambda: _refused(NotFound("No matching route for request")))

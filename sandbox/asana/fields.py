@@ -81,7 +81,7 @@ ABSENT = object()
 
 
 def parse(opt_fields: str) -> Tree:
-    """`user.name,is_active` as a tree: `{"user": {"name": {}}, "is_active": {}}`. A leading `this.` means the record."""
+    """`user.name,is_active` as a tree: `{"user": {"name": {}}, "is_active": {}}`. A leading `this.` is dropped."""
     tree: Tree = {}
     for path in _paths(opt_fields):
         branch = tree

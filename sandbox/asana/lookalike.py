@@ -13,7 +13,6 @@ from sandbox.asana.model import Membership, Person
 from sandbox.asana.oauth import OAuth
 from sandbox.asana.paging import Pages
 from sandbox.asana.removals import Removals
-from sandbox.asana.state import State
 from sandbox.asana.traffic import Traffic
 
 
@@ -39,7 +38,7 @@ class LookAlike:
         self.removals = Removals()
         self.removed_stay_listed = False  # whether removeUser leaves an inactive membership behind
         self.pages = Pages(self.clock)
-        self.state: State = generate(people, seed, self.clock.now())
+        self.state = generate(people, seed, self.clock.now())
         self.credentials = Credentials(self.clock)
         self.app = App(str(secrets.randbelow(10**16)), secrets.token_hex(16), {OOB, *redirect_uris})
         self.oauth = OAuth(self.app, self.credentials, self.clock, self._logged_in)

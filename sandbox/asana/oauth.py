@@ -85,13 +85,14 @@ class OAuth:
             case other:
                 raise OAuthError("unsupported_grant_type", f"The grant type {other} is not supported.")
 
-    def revoke(self, form: Form) -> None:
+    def revoke(self, form: Form) -> dict[str, object]:
         """End an authorization by its refresh token. An unknown token is fine; a bearer token is refused."""
         self._check_client(form)
         token = form.get("token", "")
         if self._credentials.is_access_token(token):
             raise OAuthError("invalid_request", "Only refresh tokens can be revoked.")
         self._credentials.revoke(token)
+        return {}
 
     def _check(self, query: Form) -> None:
         if query.get("client_id") != self.app.client_id:

@@ -52,7 +52,7 @@ def archetypes(people: int, rng: Random) -> list[str]:
     """The archetype of each of so many members, in random order; 12 of 100 are sleepers."""
     wanted = {name: max(1, round(share * people)) for name, share in SHARES.items()}
     wanted["admin"] = min(10, wanted["admin"] + 1)
-    some_of_each = list(wanted) + ["admin"]
+    some_of_each = [*wanted, "admin"]
     rest = [name for name, count in wanted.items() for _ in range(count - some_of_each.count(name))]
     chosen = (some_of_each + rest)[:people]
     chosen += ["active"] * (people - len(chosen))
@@ -62,32 +62,30 @@ def archetypes(people: int, rng: Random) -> list[str]:
 
 def timeline(archetype: str, rng: Random) -> Timeline:
     """Draw the dates of one person. Sleepers did their last act 61 to 200 days ago."""
-    joined = rng.uniform(400, 2000)
+    joined, last_act, last_read = rng.uniform(400, 2000), None, None
     match archetype:
         case "sleeper":
-            return Timeline(joined, rng.uniform(61.5, 200), None)
+            last_act = rng.uniform(61.5, 199.5)
         case "guest":
-            return Timeline(joined, rng.uniform(0.1, 150), rng.uniform(0, 90))
+            last_act, last_read = rng.uniform(0.1, 150), rng.uniform(0, 90)
         case "view_only":
-            return Timeline(joined, None, rng.uniform(0, 40))
+            last_read = rng.uniform(0, 40)
+        case "reader":
+            last_read = rng.uniform(0, 10)
         case "invited":
-            return Timeline(rng.uniform(3, 300), None, None)
-        case "on_leave":
-            away = rng.uniform(3, 100)
-            return Timeline(joined, away, away - 0.01)
+            joined = rng.uniform(3, 300)
         case "service_account":
-            return Timeline(joined, None, None)
+            pass
+        case "on_leave" | "former":
+            last_act = rng.uniform(3, 100) if archetype == "on_leave" else rng.uniform(30, 300)
+            last_read = last_act - 0.01
         case "late_joiner":
             joined = rng.uniform(1, 59)
-            return Timeline(joined, rng.uniform(0, joined) if rng.random() < 0.6 else None, rng.uniform(0, joined))
-        case "reader":
-            return Timeline(joined, None, rng.uniform(0, 10))
-        case "former":
-            last = rng.uniform(30, 300)
-            return Timeline(joined, last, last - 0.5)
+            last_act, last_read = rng.uniform(0, joined) if rng.random() < 0.6 else None, rng.uniform(0, joined)
         case _:
-            last = rng.uniform(0, 20) if rng.random() < 0.85 else rng.uniform(20, 55)
-            return Timeline(joined, last, rng.uniform(0, last))
+            last_act = rng.uniform(0, 20) if rng.random() < 0.85 else rng.uniform(20, 55)
+            last_read = rng.uniform(0, last_act)
+    return Timeline(joined, last_act, last_read)
 
 
 class PeopleMaker:

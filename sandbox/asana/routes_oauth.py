@@ -55,9 +55,9 @@ def oauth_routes(look: LookAlike) -> list[BaseRoute]:
         return _granted(lambda: look.oauth.token(form))
 
     def revoke(form: Form) -> Answer:
-        return _granted(lambda: look.oauth.revoke(form) or {})
+        return _granted(lambda: look.oauth.revoke(form))
 
-    table = {
+    table: dict[str, dict[str, Callable[[Form], Answer]]] = {
         "/-/oauth_authorize": {"GET": page, "POST": decide},
         "/-/oauth_token": {"POST": token},
         "/-/oauth_revoke": {"POST": revoke},

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from starlette.types import Receive, Send
 
@@ -55,23 +56,18 @@ async def send_through(fault: Fault | None, send: Send, act: Callable[[], Answer
 
 
 async def _spoil(fault: Fault, send: Send, answer: Answer | None) -> int:
+    if fault.kind in {"lost", "close"}:
+        return await _close(send)
     if answer is None or fault.kind in {"answer", "html"}:
-        if fault.kind == "close":
-            return await _close(send)
         headers = [(name.lower().encode(), value.encode()) for name, value in fault.headers.items()]
         return await _send(send, Answer(fault.status, fault.body, headers))
-    match fault.kind:
-        case "cut":
-            return await _cut(send, answer)
-        case "lost" | "close":
-            return await _close(send)
-        case "drip":
-            return await _drip(send, answer, fault.delay)
-        case "patch":
-            assert fault.patch
-            return await _send(send, json_answer(fault.patch(json.loads(answer.body)), answer.status))
-        case _:
-            return await _send(send, answer)
+    if fault.kind == "cut":
+        return await _cut(send, answer)
+    if fault.kind == "drip":
+        return await _drip(send, answer, fault.delay)
+    if fault.patch:
+        answer = json_answer(fault.patch(json.loads(answer.body)), answer.status)
+    return await _send(send, answer)
 
 
 async def _send(send: Send, answer: Answer) -> int:
@@ -107,23 +103,28 @@ async def _drip(send: Send, answer: Answer, seconds: float) -> int:
 
 async def _close(send: Send) -> int:
     """Close the connection as a server does that dies: what was written goes out, then nothing more."""
-    transport = _transport(send)
-    transport.close()
-    while not _is_gone(send):
+    _transport(send).close()
+    # Only once uvicorn has noticed does it accept that no answer was sent, and it has no event for that.
+    while not _cycle(send).disconnected:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     return 0
 
 
 def _transport(send: Send) -> asyncio.Transport:
-    """The connection below a call. Uvicorn's `send` is a method of its request cycle, which has it.
+    return _cycle(send).transport
+
+
+class _Cycle(Protocol):
+    """What we use of uvicorn's request cycle, with httptools and h11 alike."""
+
+    transport: asyncio.Transport
+    disconnected: bool
+
+
+def _cycle(send: Send) -> _Cycle:
+    """Uvicorn's side of a call: its `send` is a method of it.
 
     ASGI has no word for closing a connection without an answer, which is just what we want to play.
     """
-    transport: asyncio.Transport = send.__self__.transport  # type: ignore[attr-defined] - see above
-    return transport
-
-
-def _is_gone(send: Send) -> bool:
-    """Whether uvicorn has noticed the closing: only then does it accept that no answer was sent."""
-    gone: bool = send.__self__.disconnected  # type: ignore[attr-defined] - see above
-    return gone
+    cycle: _Cycle = send.__self__  # type: ignore[attr-defined]  # a bound method, see above
+    return cycle
