@@ -44,8 +44,9 @@ class LookAlike:
         self.oauth = OAuth(self.app, self.credentials, self.clock, self._logged_in)
         self.logged_in: str | None = None  # the gid of who sits before the browser; None: the first admin
         self.receiver: str | None = None  # who gets the things of those a service account removes; None: first admin
+        self.service_account = self._service_account()
         self.admin_token = self.credentials.personal_token(self.state.admins()[0])
-        self.service_account_token = self.credentials.service_account_token(self._service_account())
+        self.service_account_token = self.credentials.service_account_token(self.service_account)
 
     def begin_again(self) -> None:
         """The same organization anew, as seen now; records, faults and offsets are forgotten, tokens stay good."""
@@ -53,11 +54,23 @@ class LookAlike:
         self.state = generate(self.people, self.seed, self.clock.now())
         assert kept >= self.state.people.keys(), "a seed gives the same people each time"
         self.credentials.rebind(self.state.people)
+        self.service_account = self._service_account()
         self.faults.clear()
         self.removals.reset()
         self.traffic.reset()
         self.logged_in = self.receiver = None
         self.removed_stay_listed = False
+
+    def about(self) -> dict[str, str]:
+        """What a client needs to know to begin."""
+        return {
+            "organization_gid": self.state.company.gid,
+            "admin_gid": self.state.admins()[0].gid,
+            "admin_token": self.admin_token,
+            "service_account_token": self.service_account_token,
+            "client_id": self.app.client_id,
+            "client_secret": self.app.client_secret,
+        }
 
     def receiving_admin(self) -> Person:
         """Who gets the things of a person that a service account removes."""

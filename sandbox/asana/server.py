@@ -11,13 +11,16 @@ from datetime import datetime
 import uvicorn
 
 from sandbox.asana.app import make_app
+from sandbox.asana.changes import Changes
 from sandbox.asana.clock import Clock
+from sandbox.asana.credentials import Credential
 from sandbox.asana.faults import Faults
 from sandbox.asana.limits import Limits
 from sandbox.asana.lookalike import LookAlike
 from sandbox.asana.removals import Removals
 from sandbox.asana.state import State
 from sandbox.asana.traffic import Traffic
+from sandbox.asana.truth import PersonTruth, truth
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,15 @@ class Running:
     @property
     def service_account_token(self) -> str:
         return self.look.service_account_token
+
+    @property
+    def changes(self) -> Changes:
+        """What a test may do to the organization: acts, roles, leaving and coming back."""
+        return Changes(self.look)
+
+    def truth(self, since: datetime, caller: Credential | None = None) -> dict[str, PersonTruth]:
+        """Both truths by gid; the caller is the holder of `admin_token` unless another is named."""
+        return truth(self.look.state, caller or self.look.credentials.of(f"Bearer {self.admin_token}"), since)
 
     @property
     def client_id(self) -> str:

@@ -27,6 +27,16 @@ class Traffic:
         self.by_status[status] += 1
         self.in_flight -= 1
 
+    def as_json(self) -> dict[str, object]:
+        return {
+            "total": self.total,
+            "by_route": dict(self.by_route),
+            "by_credential": dict(self.by_credential),
+            "by_status": {str(status): count for status, count in self.by_status.items()},
+            "in_flight": self.in_flight,
+            "most_in_flight": self.most_in_flight,
+        }
+
     def reset(self) -> None:
         """Begin to count anew; what is in flight stays counted."""
         self.by_route.clear()
