@@ -277,7 +277,6 @@ CREATE TABLE subscription (
     joined_at      timestamptz NOT NULL,        -- when the membership was made: joined, invited or put back
     state          text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'gone')),
     found_at       timestamptz NOT NULL,
-    seen_at        timestamptz NOT NULL,        -- the last complete download that showed it
     gone_at        timestamptz,
     gone_because   text CHECK (gone_because IN ('missing', 'reclaimed')),
     UNIQUE (profile_id, user_gid),
@@ -314,6 +313,14 @@ CREATE UNLOGGED TABLE confirmed_absence (
     user_gid gid NOT NULL,
     PRIMARY KEY (run_id, user_gid)
 );
+
+CREATE VIEW listed_seat AS                      -- what a run's listing says of each person with a seat
+SELECT DISTINCT ON (run_id, user_gid)
+       run_id, user_gid, membership_gid, is_admin, joined_at,
+       CASE WHEN is_guest THEN 'guest' WHEN is_view_only THEN 'view_only' ELSE 'member' END AS software_model
+  FROM listed_membership
+ WHERE is_active
+ ORDER BY run_id, user_gid, confirmed DESC;     -- a person asked for by themselves is the newer answer
 
 -- Activity: what was seen, and which window was seen completely ----------------------------------------------------------
 
@@ -415,7 +422,7 @@ CREATE TABLE plan_item (
     user_gid        gid NOT NULL,
     membership_gid  gid NOT NULL,
     joined_at       timestamptz NOT NULL,       -- as planned: somebody put back since then is another membership
-    outcome         text CHECK (outcome IN ('reclaimed', 'kept', 'held', 'refused', 'unknown')),
+    outcome         text CHECK (outcome IN ('reclaimed', 'kept', 'refused', 'unknown')),
     why             text,
     settled_at      timestamptz,
     PRIMARY KEY (plan_hash, subscription_id),

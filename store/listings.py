@@ -1,0 +1,165 @@
+"""What a download has listed so far, and the comparison at its end.
+
+Get, transform, load, clean up: people come in by COPY into unlogged tables keyed by the run; only a complete listing is
+compared with what is known (`download.sql`), in the transaction that ends the run. A partial listing never gets there.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from psycopg.rows import class_row
+
+from store.connect import Connection
+from store.runs import Run
+
+_DOWNLOAD = Path(__file__).with_name("download.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedMembership:
+    """One membership as the listing gave it; `joined_at` is aware."""
+
+    user_gid: str
+    membership_gid: str
+    is_active: bool
+    is_admin: bool
+    is_guest: bool
+    is_view_only: bool
+    joined_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ListedUser:
+    """One user's name and e-mail as the listing gave them."""
+
+    user_gid: str
+    name: str | None
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How many people a listing has, and how many of the known ones it does not show."""
+
+    memberships: int
+    users: int
+    seats: int
+    contradictions: int
+    known: int
+    missing: int
+
+
+async def stage_memberships(
+    connection: Connection, run: Run, rows: Iterable[ListedMembership], *, confirmed: bool = False
+) -> None:
+    """Add memberships to the run's listing; `confirmed` ones were asked for by themselves."""
+    copy_into = """COPY listed_membership (run_id, user_gid, membership_gid, is_active, is_admin, is_guest,
+                                           is_view_only, joined_at, confirmed) FROM STDIN"""
+    async with connection.cursor() as cursor, cursor.copy(copy_into) as copy:
+        for row in rows:
+            await copy.write_row(
+                (
+                    run.id,
+                    row.user_gid,
+                    row.membership_gid,
+                    row.is_active,
+                    row.is_admin,
+                    row.is_guest,
+                    row.is_view_only,
+                    row.joined_at,
+                    confirmed,
+                )
+            )
+
+
+async def stage_users(connection: Connection, run: Run, rows: Iterable[ListedUser]) -> None:
+    """Add users to the run's listing. A NUL, which Postgres cannot keep, is shown as U+FFFD."""
+    copy_into = "COPY listed_user (run_id, user_gid, name, email) FROM STDIN"
+    async with connection.cursor() as cursor, cursor.copy(copy_into) as copy:
+        for row in rows:
+            await copy.write_row((run.id, row.user_gid, _storable(row.name), _storable(row.email)))
+
+
+def _storable(text: str | None) -> str | None:
+    return text.replace("\x00", "\ufffd") if text is not None else None
+
+
+async def stage_absences(connection: Connection, run: Run, user_gids: Sequence[str]) -> None:
+    """Note people who have no membership, each asked for by themselves."""
+    await connection.execute(
+        "INSERT INTO confirmed_absence (run_id, user_gid) SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING",
+        [run.id, list(user_gids)],
+    )
+
+
+async def forget(connection: Connection, run: Run, table: str | None = None) -> None:
+    """Drop what the run has listed: of one listing (`memberships`, `users`), or everything."""
+    if table in {None, "memberships"}:
+        await connection.execute("DELETE FROM listed_membership WHERE run_id = %s", [run.id])
+        await connection.execute("DELETE FROM confirmed_absence WHERE run_id = %s", [run.id])
+    if table in {None, "users"}:
+        await connection.execute("DELETE FROM listed_user WHERE run_id = %s", [run.id])
+
+
+async def compare(connection: Connection, run: Run) -> Comparison:
+    """Count what the listing has, where it contradicts itself, and who of the known is missing from it."""
+    async with connection.cursor(row_factory=class_row(Comparison)) as cursor:
+        await cursor.execute(
+            """SELECT (SELECT count(*) FROM listed_membership WHERE run_id = %(run)s AND NOT confirmed) AS memberships,
+                      (SELECT count(*) FROM listed_user WHERE run_id = %(run)s) AS users,
+                      (SELECT count(*) FROM listed_seat WHERE run_id = %(run)s) AS seats,
+                      (SELECT count(*) FROM (
+                           SELECT FROM listed_membership WHERE run_id = %(run)s AND is_active AND NOT confirmed
+                            GROUP BY user_gid
+                           HAVING count(DISTINCT (membership_gid, is_admin, is_guest, is_view_only, joined_at)) > 1
+                       ) AS odd) AS contradictions,
+                      (SELECT count(*) FROM subscription WHERE profile_id = %(profile)s AND state = 'active') AS known,
+                      (SELECT count(*) FROM subscription s
+                        WHERE s.profile_id = %(profile)s AND s.state = 'active'
+                          AND NOT EXISTS (SELECT FROM listed_seat l
+                                           WHERE l.run_id = %(run)s AND l.user_gid = s.user_gid)) AS missing""",
+            {"run": run.id, "profile": run.profile_id},
+        )
+        row = await cursor.fetchone()
+    assert row is not None
+    return row
+
+
+async def to_confirm(connection: Connection, run: Run, limit: int) -> list[str]:
+    """Return the gids of known people whom the listing does not show and who were not asked for yet."""
+    cursor = await connection.execute(
+        """SELECT s.user_gid FROM subscription s
+            WHERE s.profile_id = %(profile)s AND s.state = 'active'
+              AND NOT EXISTS (SELECT FROM listed_seat l WHERE l.run_id = %(run)s AND l.user_gid = s.user_gid)
+              AND NOT EXISTS (SELECT FROM confirmed_absence a WHERE a.run_id = %(run)s AND a.user_gid = s.user_gid)
+            ORDER BY s.id LIMIT %(limit)s""",
+        {"run": run.id, "profile": run.profile_id, "limit": limit},
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def merge(connection: Connection, run: Run, now: datetime) -> dict[str, int]:
+    """Make the complete listing the truth, say each difference, and drop the listing; return the counts by event."""
+    before = await connection.execute("SELECT coalesce(max(id), 0) FROM outbox")
+    last = await before.fetchone()
+    assert last is not None
+    await connection.execute(
+        "SELECT set_config('seatkeeper.run', %s, true), set_config('seatkeeper.now', %s, true)",
+        [str(run.id), now.isoformat()],
+    )
+    await connection.execute(_DOWNLOAD.encode())
+    cursor = await connection.execute(
+        """SELECT name, count(*) FROM outbox
+            WHERE id > %s AND correlation_id = %s AND subject LIKE 'subscription/%%' GROUP BY name""",
+        [last[0], run.correlation_id],
+    )
+    said = {str(name): int(count) for name, count in await cursor.fetchall()}
+    await forget(connection, run)
+    return {
+        "found": said.get("SubscriptionFound", 0),
+        "changed": said.get("SubscriptionChanged", 0),
+        "gone": said.get("SubscriptionGone", 0),
+        "returned": said.get("SubscriptionReturned", 0),
+    }

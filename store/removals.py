@@ -1,0 +1,247 @@
+"""Removals: the intent, written before the call, and how each of them was settled.
+
+At most one removal for each decision: the pair of plan and subscription is unique. An intent without an answer stays
+`calling` until it is read back; nothing ever calls a second time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from messages.events import ReclaimFailed, SubscriptionReclaimed
+from rules.removal import ROLLING, Guard, held_back
+from store import candidates
+from store.candidates import Change
+from store.connect import Connection
+from store.endings import Fenced
+from store.outbox import say
+from store.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One person of the run's plan, and the removal that was intended for them, if any."""
+
+    profile_id: int
+    plan_hash: str
+    subscription_id: int
+    candidate_id: int
+    candidate_state: str
+    user_gid: str
+    membership_gid: str
+    joined_at: datetime
+    outcome: str | None
+    removal_id: int | None
+    removal_state: str | None
+    call_before: datetime | None
+    last_look_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A removal that may be called until `call_before`."""
+
+    removal_id: int
+    call_before: datetime
+
+
+async def item(connection: Connection, plan_hash: str, subscription_id: int) -> Item | None:
+    """Return one person of a plan."""
+    async with connection.cursor(row_factory=class_row(Item)) as cursor:
+        await cursor.execute(
+            """SELECT i.profile_id, i.plan_hash, i.subscription_id, i.candidate_id, c.state AS candidate_state,
+                      i.user_gid, i.membership_gid, i.joined_at, i.outcome, r.id AS removal_id,
+                      r.state AS removal_state, r.call_before, r.last_look_at
+                 FROM plan_item i
+                 JOIN candidate c ON c.profile_id = i.profile_id AND c.id = i.candidate_id
+                 LEFT JOIN removal r ON r.plan_hash = i.plan_hash AND r.subscription_id = i.subscription_id
+                WHERE i.plan_hash = %s AND i.subscription_id = %s""",
+            [plan_hash, subscription_id],
+        )
+        return await cursor.fetchone()
+
+
+async def next_unsettled(connection: Connection, plan_hash: str) -> int | None:
+    """Return the subscription of the plan's next person who is not settled."""
+    cursor = await connection.execute(
+        "SELECT subscription_id FROM plan_item WHERE plan_hash = %s AND outcome IS NULL ORDER BY position LIMIT 1",
+        [plan_hash],
+    )
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+async def outcomes(connection: Connection, plan_hash: str) -> dict[str, int]:
+    """Count the plan's people by outcome; `waiting` are those who are not settled."""
+    cursor = await connection.execute(
+        "SELECT coalesce(outcome, 'waiting'), count(*) FROM plan_item WHERE plan_hash = %s GROUP BY 1", [plan_hash]
+    )
+    return {str(name): int(count) for name, count in await cursor.fetchall()}
+
+
+async def take_up_plan(connection: Connection, run: Run, plan_hash: str) -> None:
+    """Bind the run to its plan, if it has none yet."""
+    await connection.execute("UPDATE run SET plan_hash = %s WHERE id = %s", [plan_hash, run.id])
+
+
+async def close_plan(connection: Connection, plan_hash: str, now: datetime) -> None:
+    """Note that everybody in the plan is settled."""
+    await connection.execute("UPDATE plan SET carried_out_at = %s WHERE hash = %s", [now, plan_hash])
+
+
+async def why_held(connection: Connection, profile_id: int, plan_hash: str, now: datetime) -> str | None:
+    """Lock the profile's row and return why no removal may start now, or None.
+
+    The lock makes intents of one profile wait for each other, so that no cap is exceeded by one.
+    """
+    await connection.execute("SELECT FROM profile WHERE id = %s FOR UPDATE", [profile_id])
+    async with connection.cursor(row_factory=class_row(Guard)) as cursor:
+        await cursor.execute(
+            """SELECT p.status = 'published' AS is_published, p.leashed, p.reclaim_stopped_why AS stopped_why,
+                      p.provisioned_by_scim, l.approved_at IS NOT NULL AS approved, l.due_at, l.expires_at,
+                      l.carried_out_at IS NOT NULL OR l.expired_at IS NOT NULL AS carried_out, p.removal_cap AS cap,
+                      (SELECT count(*) FROM removal r WHERE r.profile_id = p.id AND r.intended_at > %(since)s
+                          AND r.state NOT IN ('refused', 'never_sent')) AS recent_intents
+                 FROM profile p JOIN plan l ON l.profile_id = p.id
+                WHERE p.id = %(profile)s AND l.hash = %(plan)s""",
+            {"profile": profile_id, "plan": plan_hash, "since": now - ROLLING},
+        )
+        guard = await cursor.fetchone()
+    return held_back(guard, now) if guard is not None else "there is no such plan"
+
+
+async def intend(
+    connection: Connection, run: Run, person: Item, look: Mapping[str, object], *, window: timedelta, now: datetime
+) -> Intent:
+    """Write the intent, after `why_held` said None in this transaction; `look["at"]` is when the last look ended.
+
+    Raises Fenced if the run was taken up by another worker, or the candidate is not ready any more.
+    """
+    mine = await connection.execute(
+        "SELECT FROM run WHERE id = %s AND fence = %s AND state = 'running' FOR UPDATE", [run.id, run.fence]
+    )
+    if mine.rowcount != 1:
+        raise Fenced(f"run {run.id} was taken up by another worker")
+    step = Change(
+        state_from="ready",
+        state_to="awaiting_revocation",
+        by=candidates.OURSELVES,
+        why=f"the removal of plan {person.plan_hash[:12]} is called",
+        evidence=look,
+        correlation_id=run.correlation_id,
+    )
+    if not await candidates.change(connection, person.profile_id, person.candidate_id, step, now):
+        raise Fenced(f"candidate {person.candidate_id} is not ready any more")
+    cursor = await connection.execute(
+        """INSERT INTO removal (profile_id, plan_hash, subscription_id, user_gid, run_id, state, last_look_at,
+                                last_look, intended_at, call_before)
+           VALUES (%s, %s, %s, %s, %s, 'calling', %s, %s, %s, %s) RETURNING id""",
+        [
+            person.profile_id,
+            person.plan_hash,
+            person.subscription_id,
+            person.user_gid,
+            run.id,
+            look["at"],
+            Jsonb(dict(look)),
+            now,
+            now + window,
+        ],
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return Intent(row[0], now + window)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """How a removal ended: its state, what it makes of the person, and the sentence for people."""
+
+    state: Literal["done", "refused", "never_sent", "parked"]
+    outcome: Literal["reclaimed", "refused", "unknown"]
+    why: str
+    recovered: bool = False
+
+
+async def settle(
+    connection: Connection, person: Item, removal_id: int, settlement: Settlement, correlation_id: UUID, now: datetime
+) -> bool:
+    """End a removal that is `calling`, with its candidate, its subscription and its event.
+
+    Guarded by the removal's own state and by no fence: the answer of a call is worth keeping even when another worker
+    has taken up the run since. False if it was settled already.
+    """
+    done = await connection.execute(
+        """UPDATE removal SET state = %s, answered_at = %s, answer = %s, recovered = %s
+            WHERE id = %s AND state = 'calling' RETURNING last_look_at""",
+        [settlement.state, now, settlement.why, settlement.recovered, removal_id],
+    )
+    row = await done.fetchone()
+    if row is None:
+        return False
+    await settle_item(connection, person, settlement.outcome, settlement.why, now)
+    gone = settlement.outcome == "reclaimed"
+    step = Change(
+        state_from="awaiting_revocation",
+        state_to="closed_complete" if gone else "attention_required",
+        by=candidates.OURSELVES,
+        why=settlement.why,
+        evidence={"reason": {"unknown": "outcome_unknown"}.get(settlement.outcome, settlement.outcome)},
+        correlation_id=correlation_id,
+    )
+    await candidates.change(connection, person.profile_id, person.candidate_id, step, now)
+    if gone:
+        await connection.execute(
+            """UPDATE subscription SET state = 'gone', gone_at = %s, gone_because = 'reclaimed'
+                WHERE profile_id = %s AND id = %s AND state = 'active'""",
+            [now, person.profile_id, person.subscription_id],
+        )
+    await _say(connection, person, removal_id, settlement, (correlation_id, row[0], now))
+    return True
+
+
+async def settle_item(connection: Connection, person: Item, outcome: str, why: str, now: datetime) -> None:
+    """Note what became of one person of the plan."""
+    await connection.execute(
+        """UPDATE plan_item SET outcome = %s, why = %s, settled_at = %s
+            WHERE plan_hash = %s AND subscription_id = %s AND outcome IS NULL""",
+        [outcome, why, now, person.plan_hash, person.subscription_id],
+    )
+
+
+async def _say(
+    connection: Connection,
+    person: Item,
+    removal_id: int,
+    settlement: Settlement,
+    when: tuple[UUID, datetime, datetime],
+) -> None:
+    correlation_id, last_look_at, now = when
+    cursor = await connection.execute("SELECT name FROM profile WHERE id = %s", [person.profile_id])
+    row = await cursor.fetchone()
+    assert row is not None
+    known: dict[str, object] = {
+        "profile": row[0],
+        "subscription_id": person.subscription_id,
+        "user_gid": person.user_gid,
+        "plan": person.plan_hash,
+        "removal_id": removal_id,
+    }
+    event = (
+        SubscriptionReclaimed.model_validate({**known, "removed_at": now, "last_look_at": last_look_at})
+        if settlement.outcome == "reclaimed"
+        else ReclaimFailed.model_validate({**known, "outcome": settlement.outcome, "reason": settlement.why})
+    )
+    await say(
+        connection,
+        event,
+        subject=f"subscription/{person.subscription_id}",
+        profile_id=person.profile_id,
+        correlation_id=correlation_id,
+        now=now,
+    )
