@@ -1,0 +1,1 @@
+"""How Asana is spoken to: every HTTP call that we make, and every way in which one can fail."""
