@@ -17,7 +17,7 @@ class Base:
     """
 
     def __init__(self, address: str) -> None:
-        """`url` is without its final slash; `loopback` says whether the host is this machine."""
+        """`url` has no final slash; `site` has no path either, since OAuth lives beside the API."""
         try:
             url = httpx.URL(address)
         except (httpx.InvalidURL, TypeError):
@@ -28,6 +28,7 @@ class Base:
         if not url.host or url.userinfo or "?" in address or "#" in address:
             raise RefusedHere("the base URL must be a host and a path, without user name, query or fragment")
         self.url = str(url).rstrip("/")
+        self.site = str(url.copy_with(path="/")).rstrip("/")
 
 
 def is_loopback(host: str) -> bool:

@@ -32,7 +32,7 @@ from asana_api.errors import BadAnswer, NotAuthorized, OutcomeUnknown, RateLimit
 from asana_api.paging import whole_listing
 from asana_api.permits import NoLimits, Permits
 from asana_api.refusals import certain_refusal, refusal
-from asana_api.sending import Answer, Bounds, Call, Lanes, OpenTransport, ask, change, transports
+from asana_api.sending import Answer, Bounds, Call, Lanes, OpenTransport, ask, change, request_for, transports
 from asana_api.window import CallWindow
 
 T = TypeVar("T")
@@ -209,12 +209,12 @@ class AsanaClient:
             await self._permits.take(call.kind)
             token = _printable(await self._token())
             if call.changes:
-                return await change(transport, self._base, call, token, self._bounds), token
-            answer = await ask(transport, self._base, call, token, self._bounds)
+                return await change(transport, request_for(self._base, call, token), call, self._bounds), token
+            answer = await ask(transport, request_for(self._base, call, token), call.name, self._bounds)
             if answer.status == 401 and self._renew is not None:
                 token = _printable(await self._renew(token))
                 await self._permits.take(call.kind)
-                answer = await ask(transport, self._base, call, token, self._bounds)
+                answer = await ask(transport, request_for(self._base, call, token), call.name, self._bounds)
             return answer, token
 
 

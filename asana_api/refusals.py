@@ -43,13 +43,13 @@ class _Complaints(BaseModel):
     errors: list[_Complaint] = Field(min_length=1)
 
 
-def refusal(answer: Answer, call: Call, token: str = "") -> AsanaError:
+def refusal(answer: Answer, call: Call, *secrets: str) -> AsanaError:
     """The error that an answer other than 200 stands for.
 
     A 400, 402, 403 or 404 is believed only in Asana's own form: a gateway's "not found" page is a BadAnswer.
     401, 429 and 5xx are believed in any form, since the careful thing to do is the same.
     """
-    status, said = answer.status, complaint(answer.body, token)
+    status, said = answer.status, complaint(answer.body, *secrets)
     if status == 429:
         wait = seconds_to_wait(answer.headers.get("retry-after"))
         return RateLimited(call=call.name, said=said or "", retry_after=wait)
@@ -64,11 +64,11 @@ def refusal(answer: Answer, call: Call, token: str = "") -> AsanaError:
     return _BY_STATUS.get(status, NotUnderstood)(call=call.name, status=status, said=said)
 
 
-def certain_refusal(answer: Answer, call: Call, token: str = "") -> AsanaError:
+def certain_refusal(answer: Answer, call: Call, *secrets: str) -> AsanaError:
     """The same for a change: the matching error if Asana certainly refused it, in its own form; else OutcomeUnknown."""
-    said = complaint(answer.body, token)
+    said = complaint(answer.body, *secrets)
     if answer.status in _CERTAIN and said is not None:
-        return refusal(answer, call, token)
+        return refusal(answer, call, *secrets)
     return OutcomeUnknown(call=call.name, status=answer.status, said=said or "")
 
 
@@ -79,15 +79,19 @@ def _malformed(said: str, *, paging: bool) -> type[AsanaError]:
     return RestartListing if paging else NotUnderstood
 
 
-def complaint(body: bytes, secret: str = "") -> str | None:
-    """Asana's own message, printable, at most 300 characters and without the token; None if this is not its form."""
+def complaint(body: bytes, *secrets: str) -> str | None:
+    """Asana's own message, printable and without the token; None if this is not its form."""
     try:
         errors = _Complaints.model_validate_json(body).errors
     except ValidationError:
         return None
-    text = "; ".join(error.message for error in errors[:3])
-    if secret:
-        text = text.replace(secret, "[token]")
+    return printable("; ".join(error.message for error in errors[:3]), *secrets)
+
+
+def printable(text: str, *secrets: str) -> str:
+    """Somebody else's words on one line, at most 300 characters, without control characters and our secrets."""
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "[secret]")
     return _UNPRINTABLE.sub(" ", text)[:300].strip()
 
 

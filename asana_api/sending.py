@@ -6,7 +6,6 @@ which we want near a token; and its pool looks at every open connection for ever
 """
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from asana_api.errors import BadAnswer, OutcomeUnknown, RefusedHere, Unreachable
 from asana_api.permits import Kind
 from asana_api.window import CallWindow
 
-USER_AGENT = "Seatkeeper"
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "Seatkeeper"}
 
 OpenTransport = Callable[[], httpx.AsyncBaseTransport]
 
@@ -74,7 +73,7 @@ class Answer:
 
 def transports() -> OpenTransport:
     """Open transports that share one TLS context (making one takes 20 ms) and keep one connection each."""
-    tls = ssl.create_default_context()
+    tls = httpx.create_ssl_context(trust_env=False)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=1, keepalive_expiry=30)
     return lambda: httpx.AsyncHTTPTransport(verify=tls, trust_env=False, retries=0, limits=limits)
 
@@ -126,23 +125,22 @@ async def _body(response: httpx.Response, longest: int) -> bytes:
     return b"".join(chunks)
 
 
-async def ask(transport: httpx.AsyncBaseTransport, base: Base, call: Call, token: str, bounds: Bounds) -> Answer:
-    """A read's answer. Unreachable if none came whole and in time, BadAnswer if it can not be decoded or held."""
+async def ask(transport: httpx.AsyncBaseTransport, request: httpx.Request, call: str, bounds: Bounds) -> Answer:
+    """A read's answer. Unreachable if none came whole and in time, BadAnswer if it cannot be decoded or held."""
     try:
-        return await exchange(transport, _request(base, call, token), bounds)
+        return await exchange(transport, request, bounds)
     except (TimeoutError, httpx.TransportError) as error:
-        raise Unreachable(type(error).__name__, call=call.name) from error
+        raise Unreachable(type(error).__name__, call=call) from error
     except (httpx.DecodingError, BodyTooLong) as error:
-        raise BadAnswer(type(error).__name__, call=call.name) from error
+        raise BadAnswer(type(error).__name__, call=call) from error
 
 
-async def change(transport: httpx.AsyncBaseTransport, base: Base, call: Call, token: str, bounds: Bounds) -> Answer:
+async def change(transport: httpx.AsyncBaseTransport, request: httpx.Request, call: Call, bounds: Bounds) -> Answer:
     """A change's answer, sent once. Unreachable or RefusedHere if it certainly was not sent, else OutcomeUnknown.
 
     The connection may be one that was used a moment ago: if Asana has closed it meanwhile the outcome is unknown and
     nothing is sent again, which is the price of not opening a new one between the last look and the call.
     """
-    request = _request(base, call, token)
     window = call.window
     try:
         if window is not None:
@@ -157,14 +155,10 @@ async def change(transport: httpx.AsyncBaseTransport, base: Base, call: Call, to
         raise OutcomeUnknown(type(error).__name__, call=call.name) from error
 
 
-def _request(base: Base, call: Call, token: str) -> httpx.Request:
+def request_for(base: Base, call: Call, token: str) -> httpx.Request:
+    """The call, addressed and signed."""
     url = f"{base.url}{call.path}?{call.query}" if call.query else f"{base.url}{call.path}"
-    headers = {
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip",
-        "User-Agent": USER_AGENT,
-        "Authorization": f"Bearer {token}",
-    }
+    headers = HEADERS | {"Authorization": f"Bearer {token}"}
     if call.body is not None:
         headers["Content-Type"] = "application/json"
     return httpx.Request(call.method, url, headers=headers, content=call.body)
