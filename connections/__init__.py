@@ -1,0 +1,1 @@
+"""How we come to Asana: sealed credentials, a valid token, a permit for each call, and the client that has them all."""

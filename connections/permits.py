@@ -1,0 +1,148 @@
+"""Permits: one for each call to Asana, out of the budget that all processes share.
+
+They are taken ten at a time, so that most calls need no statement, and handed out at the moments for which they were
+taken. A permit that was not used within a second of its moment is dropped: otherwise every process could save some up
+and all of them together would call faster than the budget says.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+from asana_api.errors import RateLimited
+from asana_api.permits import Kind
+from store import budget
+from store.connect import Connection
+
+Connect: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
+"""Opens or lends a database connection with no transaction in it, for example `pool.connection`."""
+
+AT_A_TIME = 10
+AT_A_TIME_UNLIMITED = 100
+STALE_AFTER = 1.0
+"""Seconds after its moment until an unused permit is dropped."""
+SHORTEST_PAUSE = 1.0
+LONGEST_WAIT = 30.0
+"""Seconds that a call waits for its permit; beyond them the work is put off, as after a 429."""
+
+
+class SharedPermits:
+    """The permits of one process for one credential, in one event loop."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        credential_id: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`clock` returns seconds that never go back."""
+        self._connect, self._credential_id, self._clock, self._sleep = connect, credential_id, clock, sleep
+        self._moments: deque[float] = deque()
+        self._taking = asyncio.Lock()
+        self._at_a_time = 1  # until the first answer says how fast
+        self._paused_until = float("-inf")
+
+    async def take(self, kind: Kind) -> None:  # noqa: ARG002 - the protocol's word
+        """Wait for a permit; reads and writes share one budget.
+
+        Raises RateLimited where that would take more than LONGEST_WAIT, and CredentialGone where the credential was
+        replaced meanwhile.
+        """
+        if _from_aside(self):
+            return
+        while True:
+            moment = await self._next()
+            await self._until(moment)
+            if self._clock() >= self._paused_until:
+                return  # a 429 that came during the wait makes the permit worthless
+
+    @asynccontextmanager
+    async def reserved(self, permits: int) -> AsyncIterator[None]:
+        """Wait until so many permits are put aside; inside the block they are used first, without any wait.
+
+        What is left at the end is dropped. Tasks that were started outside of the block do not touch them.
+        """
+        for _ in range(permits):
+            await self.take("read")
+        outer = _ASIDE.set(_Aside(self, permits))
+        try:
+            yield
+        finally:
+            _ASIDE.reset(outer)
+
+    async def slow_down(self, retry_after: float) -> None:
+        """Asana said 429: have every process that calls with this credential wait for so many seconds."""
+        _forget_aside(self)
+        pause = timedelta(seconds=max(retry_after, SHORTEST_PAUSE))
+        self._moments.clear()
+        self._paused_until = max(self._paused_until, self._clock() + min(pause, budget.LONGEST_PAUSE).total_seconds())
+        async with self._connect() as connection:
+            await budget.slow_down(connection, self._credential_id, pause)
+
+    async def _next(self) -> float:
+        async with self._taking:
+            while self._moments and self._moments[0] < self._clock() - STALE_AFTER:
+                self._moments.popleft()
+            if not self._moments:
+                await self._take_some()
+            return self._moments.popleft()
+
+    async def _take_some(self) -> None:
+        async with self._connect() as connection:
+            taken = await self._taken(connection)
+        # A bucket that had been filling gives permits for moments that are over: they are good from now on.
+        first, now = self._clock() + taken.wait, self._clock()
+        self._moments.extend(max(now, first + number * taken.interval) for number in range(self._at_a_time))
+        self._at_a_time = _at_a_time(taken.interval)
+
+    async def _taken(self, connection: Connection) -> budget.Taken:
+        try:
+            return await budget.take(connection, self._credential_id, self._at_a_time, longest_wait=LONGEST_WAIT)
+        except budget.BudgetSpent as spent:
+            raise RateLimited(str(spent), status=None, retry_after=min(max(spent.wait, 1.0), 900.0)) from None
+
+    async def _until(self, moment: float) -> None:
+        wait = moment - self._clock()
+        if wait > 0:
+            await self._sleep(wait)
+
+
+@dataclass(slots=True)
+class _Aside:
+    """Permits that one piece of work has put aside."""
+
+    of: SharedPermits
+    left: int
+
+
+_ASIDE: ContextVar[_Aside | None] = ContextVar("permits_put_aside", default=None)
+
+
+def _from_aside(permits: SharedPermits) -> bool:
+    aside = _ASIDE.get()
+    if aside is None or aside.of is not permits or aside.left == 0:
+        return False
+    aside.left -= 1
+    return True
+
+
+def _forget_aside(permits: SharedPermits) -> None:
+    """Asana said 429 in spite of them: they are worth nothing."""
+    aside = _ASIDE.get()
+    if aside is not None and aside.of is permits:
+        aside.left = 0
+
+
+def _at_a_time(interval: float) -> int:
+    """At most what a second gives: a slow budget is not to be held by one process."""
+    if interval == 0:
+        return AT_A_TIME_UNLIMITED
+    return max(1, min(AT_A_TIME, int(1 / interval)))

@@ -1,0 +1,178 @@
+"""Integration profiles: one organization, the connection that reads it, and whether its commands are accepted.
+
+What holds a profile's removals back (leash, stop, exemptions) is in `leash` and `exemptions`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from messages.events import Event, ProfilePublished, ProfileUnpublished
+from store.connect import Connection
+from store.outbox import say
+
+_SELECT = sql.SQL(
+    """SELECT p.id, p.name, p.display_name, p.connection_id, c.alias AS connection, p.organization_gid,
+              p.organization_name, p.status, p.plan, p.time_zone, p.currency, p.analyze_activity_from, p.leashed,
+              p.removal_cap, p.provisioned_by_scim, p.work_goes_to, p.reclaim_stopped_at, p.reclaim_stopped_by,
+              p.reclaim_stopped_why, p.created_at, p.published_at
+         FROM profile p JOIN connection c ON c.id = p.connection_id """
+)
+
+SOFTWARE_MODELS = (
+    ("member", "Asana member", True),
+    ("view_only", "Asana view-only", False),
+    ("guest", "Asana guest", False),
+)
+"""Key, name and whether a seat of it is paid for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One integration profile as it was read."""
+
+    id: int
+    name: str
+    display_name: str
+    connection_id: int
+    connection: str
+    organization_gid: str | None
+    organization_name: str | None
+    status: str
+    plan: str
+    time_zone: str
+    currency: str
+    analyze_activity_from: datetime
+    leashed: bool
+    removal_cap: int
+    provisioned_by_scim: bool
+    work_goes_to: str | None
+    reclaim_stopped_at: datetime | None
+    reclaim_stopped_by: str | None
+    reclaim_stopped_why: str | None
+    created_at: datetime
+    published_at: datetime | None
+
+    @property
+    def subject(self) -> str:
+        """The subject of this profile's own events."""
+        return f"profile/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What an operator says about a new profile."""
+
+    name: str
+    display_name: str
+    connection_id: int
+    organization_gid: str
+    organization_name: str
+    plan: str
+    time_zone: str
+    currency: str
+    analyze_activity_from: datetime
+    removal_cap: int
+    provisioned_by_scim: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What publishing sets besides the profile: when its cycle runs, and how long a seat may be idle.
+
+    `threshold_days` is None where a rule that exists already is to stay as it is.
+    """
+
+    cron: str
+    next_due_at: datetime
+    threshold_days: int | None
+    by: str
+
+
+async def get(connection: Connection, name: str, *, lock: bool = False) -> Profile | None:
+    """Return the profile of this name, its row locked if `lock`."""
+    query = _SELECT + sql.SQL("WHERE p.name = %s" + (" FOR UPDATE OF p" if lock else ""))
+    async with connection.cursor(row_factory=class_row(Profile)) as cursor:
+        await cursor.execute(query, [name])
+        return await cursor.fetchone()
+
+
+async def all_of(connection: Connection) -> list[Profile]:
+    """Return every profile by its name."""
+    async with connection.cursor(row_factory=class_row(Profile)) as cursor:
+        await cursor.execute(_SELECT + sql.SQL("ORDER BY p.name"))
+        return await cursor.fetchall()
+
+
+async def create(connection: Connection, draft: Draft) -> int:
+    """Make a draft and return its id; psycopg.errors.UniqueViolation where the name is taken."""
+    cursor = await connection.execute(
+        """INSERT INTO profile (name, display_name, connection_id, organization_gid, organization_name, plan,
+                                time_zone, currency, analyze_activity_from, removal_cap, provisioned_by_scim)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id""",
+        [
+            draft.name,
+            draft.display_name,
+            draft.connection_id,
+            draft.organization_gid,
+            draft.organization_name,
+            draft.plan,
+            draft.time_zone,
+            draft.currency,
+            draft.analyze_activity_from,
+            draft.removal_cap,
+            draft.provisioned_by_scim,
+        ],
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def publish(connection: Connection, profile: Profile, publication: Publication, now: datetime) -> None:
+    """Make software models, reclamation rule and schedule, accept the profile's commands, and say so."""
+    assert profile.organization_gid is not None
+    await _make_models(connection, profile.id, publication.threshold_days)
+    await connection.execute(
+        """INSERT INTO schedule (profile_id, kind, cron, time_zone, next_due_at) VALUES (%s, 'cycle', %s, %s, %s)
+           ON CONFLICT (profile_id, kind) DO UPDATE SET cron = excluded.cron, time_zone = excluded.time_zone,
+               next_due_at = excluded.next_due_at, enabled = true""",
+        [profile.id, publication.cron, profile.time_zone, publication.next_due_at],
+    )
+    await connection.execute(
+        "UPDATE profile SET status = 'published', published_at = %s WHERE id = %s", [now, profile.id]
+    )
+    published = ProfilePublished(profile=profile.name, organization_gid=profile.organization_gid)
+    await say_of_profile(connection, profile, published, now)
+
+
+async def _make_models(connection: Connection, profile_id: int, threshold_days: int | None) -> None:
+    for key, name, is_paid in SOFTWARE_MODELS:
+        await connection.execute(
+            """INSERT INTO software_model (profile_id, key, name, is_paid) VALUES (%s, %s, %s, %s)
+               ON CONFLICT DO NOTHING""",
+            [profile_id, key, name, is_paid],
+        )
+    # Nobody is notified until notices exist: a rule that promised a notice would never release anybody.
+    await connection.execute(
+        """INSERT INTO reclamation_rule AS r (profile_id, software_model, threshold_days, evidence, notify)
+           VALUES (%(profile)s, 'member', coalesce(%(days)s::integer, 60), 'work', false)
+           ON CONFLICT (profile_id, software_model) DO UPDATE
+              SET threshold_days = coalesce(%(days)s::integer, r.threshold_days)""",
+        {"profile": profile_id, "days": threshold_days},
+    )
+
+
+async def unpublish(connection: Connection, profile: Profile, now: datetime) -> None:
+    """Refuse the profile's commands from now on, stop its schedules, and say so."""
+    await connection.execute("UPDATE profile SET status = 'draft' WHERE id = %s", [profile.id])
+    await connection.execute("UPDATE schedule SET enabled = false WHERE profile_id = %s", [profile.id])
+    await say_of_profile(connection, profile, ProfileUnpublished(profile=profile.name), now)
+
+
+async def say_of_profile(connection: Connection, profile: Profile, event: Event, now: datetime) -> None:
+    """Say an event whose subject is the profile itself."""
+    await say(connection, event, subject=profile.subject, profile_id=profile.id, correlation_id=uuid4(), now=now)
