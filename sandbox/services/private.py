@@ -46,7 +46,7 @@ def _all_of(found: dict[str, Path | None]) -> tuple[Path, Path]:
 def start_private(reaper: Reaper, folder: Path, say: Say, *, durable: bool) -> tuple[Postgres, Rabbitmq]:
     """Start both at once and return when both answer; about six seconds.
 
-    `folder` holds their content and logs; with `durable` what is in it is used again and ended in order.
+    `folder` holds their content and logs, and what is in it is used again; `durable` when it outlives this run.
     """
     rabbitmq_programs, postgres_programs = ensure_programs(say)
     password = _password(folder)
@@ -59,7 +59,6 @@ def start_private(reaper: Reaper, folder: Path, say: Say, *, durable: bool) -> t
         rabbitmq_node.Ports(amqp, management, distribution, epmd),
         ADMIN,
         password,
-        durable,
     )
     broker.create()
     broker.start()  # it needs five seconds: Postgres starts meanwhile

@@ -57,8 +57,13 @@ class Rabbitmq:
             connection.close()
 
     def close_connections(self, vhost: str) -> int:
-        """Cut every client of a virtual host off, as an operator would on the management page; gives how many."""
-        connections = self._list(f"/vhosts/{quote(vhost, safe='')}/connections?columns=name")
+        """Cut the clients of a virtual host off, as an operator would on the management page; gives how many.
+
+        That page lists a connection up to a second after it was made, so this waits until it lists one.
+        """
+        path = f"/vhosts/{quote(vhost, safe='')}/connections?columns=name"
+        wait_until(lambda: bool(self._list(path)), self.node, f"a connection to {vhost}", within=10)
+        connections = self._list(path)
         for one in connections:
             self._call("DELETE", f"/connections/{quote(str(one['name']), safe='')}")
         return len(connections)
