@@ -110,10 +110,9 @@ class Endpoint:
         return await send_through(fault, send, act)
 
     def _answer(self, call: "_Incoming", caller: Credential, removal: Removal | None) -> Answer:
-        asked = Call(
-            self._look, caller, call.url, call.path.removeprefix(API), call.gids, call.query, call.body, removal
-        )
         try:
+            path = call.path.removeprefix(API)
+            asked = Call(self._look, caller, call.url, path, call.gids, call.query, call.body, removal)
             return json_answer(self._respond(asked), pretty=call.query.get("opt_pretty", "false") != "false")
         except LookalikeError as refusal:
             return _refused(refusal)

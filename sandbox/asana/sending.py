@@ -104,8 +104,8 @@ async def _drip(send: Send, answer: Answer, seconds: float) -> int:
 async def _close(send: Send) -> int:
     """Close the connection as a server does that dies: what was written goes out, then nothing more."""
     _transport(send).close()
-    # Only once uvicorn has noticed does it accept that no answer was sent, and it has no event for that.
-    while not _cycle(send).disconnected:  # noqa: ASYNC110
+    # Only once uvicorn has noticed does it accept that no answer was sent.
+    while not _cycle(send).disconnected:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.001)
     return 0
 

@@ -106,6 +106,7 @@ def make_server(look: LookAlike) -> uvicorn.Server:
             make_app(look),
             lifespan="off",
             ws="none",
+            proxy_headers=False,
             log_config=None,
             access_log=False,
             server_header=False,
