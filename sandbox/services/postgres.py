@@ -44,7 +44,7 @@ class Postgres:
     def make_owner(self, role: str) -> None:
         """Make a role that can own databases and create other roles, as a person who installs Seatkeeper has."""
         with self.changing_roles() as connection:
-            if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
                 connection.execute(self._with_password("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}", role))
 
     @contextlib.contextmanager
