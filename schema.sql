@@ -308,9 +308,10 @@ CREATE UNLOGGED TABLE listed_user (
     email    text
 );
 CREATE INDEX listed_user_run ON listed_user (run_id, user_gid);
-CREATE UNLOGGED TABLE confirmed_absence (
+CREATE UNLOGGED TABLE asked_absence (            -- known people whom the listing does not show, each asked for by themselves
     run_id   uuid NOT NULL,
     user_gid gid NOT NULL,
+    proven   boolean NOT NULL,                  -- false: Asana would not say, so the person stays
     PRIMARY KEY (run_id, user_gid)
 );
 
@@ -535,7 +536,7 @@ GRANT SELECT ON event_subject, outbox TO seatkeeper_scheduler, seatkeeper_worker
 GRANT UPDATE ON schedule, plan, removal TO seatkeeper_scheduler;
 GRANT INSERT, UPDATE ON run TO seatkeeper_scheduler, seatkeeper_worker, seatkeeper_reclaim, seatkeeper_console;
 
-GRANT INSERT, UPDATE, DELETE ON person, listed_membership, listed_user, confirmed_absence TO seatkeeper_worker;
+GRANT INSERT, UPDATE, DELETE ON person, listed_membership, listed_user, asked_absence TO seatkeeper_worker;
 GRANT INSERT, UPDATE ON subscription, observation, coverage, candidate TO seatkeeper_worker;
 GRANT INSERT ON decision, reconciliation_result TO seatkeeper_worker;
 GRANT UPDATE ON credential TO seatkeeper_worker, seatkeeper_reclaim;

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from messages.events import CandidateState
+from rules.candidate import Open, next_state
 from rules.verdict import Rule, Seat, judge
 
 ROLLING = timedelta(hours=24)
@@ -35,11 +36,11 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Why the person stays, and what that makes of the candidate."""
+    """Why the person stays, and what that makes of the candidate: None where nothing was learnt, so it stays ready."""
 
     reason: str
     why: str
-    candidate: CandidateState
+    candidate: CandidateState | None
 
 
 def last_look(
@@ -57,8 +58,7 @@ def last_look(
     verdict = judge(seat, rule, pull_started_at=looked_at, now=now)
     if verdict.outcome == "ready":
         return None
-    closes: CandidateState = "closed_canceled" if verdict.reason == "active" else "closed_skipped"
-    return Keep(verdict.reason, verdict.why, closes)
+    return Keep(verdict.reason, verdict.why, next_state(Open("ready", ""), verdict))
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ WITH run_now AS (
 ), gone AS (
     UPDATE subscription s
        SET state = 'gone', gone_at = r.at, gone_because = 'missing'
-      FROM run_now r JOIN confirmed_absence a ON a.run_id = r.id
+      FROM run_now r JOIN asked_absence a ON a.run_id = r.id AND a.proven
      WHERE s.profile_id = r.profile_id AND s.user_gid = a.user_gid AND s.state = 'active'
        AND NOT EXISTS (SELECT FROM listed_seat l WHERE l.run_id = r.id AND l.user_gid = s.user_gid)
     RETURNING s.*

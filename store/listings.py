@@ -86,11 +86,11 @@ def _storable(text: str | None) -> str | None:
     return text.replace("\x00", "\ufffd") if text is not None else None
 
 
-async def stage_absences(connection: Connection, run: Run, user_gids: Sequence[str]) -> None:
-    """Note people who have no membership, each asked for by themselves."""
+async def stage_absences(connection: Connection, run: Run, user_gids: Sequence[str], *, proven: bool) -> None:
+    """Note people who were asked for by themselves: proven to have no membership, or not to be told."""
     await connection.execute(
-        "INSERT INTO confirmed_absence (run_id, user_gid) SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING",
-        [run.id, list(user_gids)],
+        "INSERT INTO asked_absence (run_id, user_gid, proven) SELECT %s, unnest(%s::text[]), %s ON CONFLICT DO NOTHING",
+        [run.id, list(user_gids), proven],
     )
 
 
@@ -98,7 +98,7 @@ async def forget(connection: Connection, run: Run, table: str | None = None) -> 
     """Drop what the run has listed: of one listing (`memberships`, `users`), or everything."""
     if table in {None, "memberships"}:
         await connection.execute("DELETE FROM listed_membership WHERE run_id = %s", [run.id])
-        await connection.execute("DELETE FROM confirmed_absence WHERE run_id = %s", [run.id])
+        await connection.execute("DELETE FROM asked_absence WHERE run_id = %s", [run.id])
     if table in {None, "users"}:
         await connection.execute("DELETE FROM listed_user WHERE run_id = %s", [run.id])
 
@@ -133,7 +133,7 @@ async def to_confirm(connection: Connection, run: Run, limit: int) -> list[str]:
         """SELECT s.user_gid FROM subscription s
             WHERE s.profile_id = %(profile)s AND s.state = 'active'
               AND NOT EXISTS (SELECT FROM listed_seat l WHERE l.run_id = %(run)s AND l.user_gid = s.user_gid)
-              AND NOT EXISTS (SELECT FROM confirmed_absence a WHERE a.run_id = %(run)s AND a.user_gid = s.user_gid)
+              AND NOT EXISTS (SELECT FROM asked_absence a WHERE a.run_id = %(run)s AND a.user_gid = s.user_gid)
             ORDER BY s.id LIMIT %(limit)s""",
         {"run": run.id, "profile": run.profile_id, "limit": limit},
     )

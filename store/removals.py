@@ -28,6 +28,7 @@ class Item:
     """One person of the run's plan, and the removal that was intended for them, if any."""
 
     profile_id: int
+    profile: str
     plan_hash: str
     subscription_id: int
     candidate_id: int
@@ -54,10 +55,12 @@ async def item(connection: Connection, plan_hash: str, subscription_id: int) -> 
     """Return one person of a plan."""
     async with connection.cursor(row_factory=class_row(Item)) as cursor:
         await cursor.execute(
-            """SELECT i.profile_id, i.plan_hash, i.subscription_id, i.candidate_id, c.state AS candidate_state,
+            """SELECT i.profile_id, p.name AS profile, i.plan_hash, i.subscription_id, i.candidate_id,
+                      c.state AS candidate_state,
                       i.user_gid, i.membership_gid, i.joined_at, i.outcome, r.id AS removal_id,
                       r.state AS removal_state, r.call_before, r.last_look_at
                  FROM plan_item i
+                 JOIN profile p ON p.id = i.profile_id
                  JOIN candidate c ON c.profile_id = i.profile_id AND c.id = i.candidate_id
                  LEFT JOIN removal r ON r.plan_hash = i.plan_hash AND r.subscription_id = i.subscription_id
                 WHERE i.plan_hash = %s AND i.subscription_id = %s""",
@@ -222,11 +225,8 @@ async def _say(
     when: tuple[UUID, datetime, datetime],
 ) -> None:
     correlation_id, last_look_at, now = when
-    cursor = await connection.execute("SELECT name FROM profile WHERE id = %s", [person.profile_id])
-    row = await cursor.fetchone()
-    assert row is not None
     known: dict[str, object] = {
-        "profile": row[0],
+        "profile": person.profile,
         "subscription_id": person.subscription_id,
         "user_gid": person.user_gid,
         "plan": person.plan_hash,

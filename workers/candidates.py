@@ -1,0 +1,89 @@
+"""The actor `find_reclamation_candidates`: judge every subscription, and keep the candidates true.
+
+No call to Asana: the verdict stands on what the download and the pull of this cycle brought, and on nothing else.
+"""
+
+from messages.commands import FindReclamationCandidates
+from rules.candidate import Open, next_state
+from rules.verdict import Verdict, judge
+from store import candidates, endings, seats, slices
+from store.candidates import Change
+from store.connect import Connection
+from store.seats import Judged
+from workers.slicing import RunRefused, Slice, in_slice
+from workers.station import Station
+
+JUDGED_AT_ONCE = 500
+
+
+async def find_reclamation_candidates(station: Station, command: FindReclamationCandidates) -> None:
+    """Judge everybody; a slice's worth at a time."""
+    await in_slice(station, command, _find)
+
+
+async def _find(piece: Slice) -> None:
+    counts = {"judged": 0, "kept": 0, "found": 0, "changed": 0, "closed": 0} | piece.run.counts
+    after = piece.run.cursor.get("after", 0)
+    assert isinstance(after, int)
+    while not piece.is_over():
+        judged = await _judge_some(piece, after, counts)
+        if not judged:
+            await _finish(piece, counts)
+            return
+        after = judged
+    async with piece.station.transaction() as connection:
+        await slices.hand_on(connection, piece.run, piece.next_command(), piece.now())
+
+
+async def _judge_some(piece: Slice, after: int, counts: dict[str, int]) -> int | None:
+    """Judge the next subscriptions in one transaction; return the last one's id, or None if there was none left."""
+    run, now = piece.run, piece.now()
+    async with piece.station.transaction() as connection:
+        rule = await seats.rule_of(connection, run.profile_id)
+        pulled = await seats.last_pull(connection, run.profile_id, run.cycle_id)
+        if rule is None or pulled is None:
+            raise RunRefused(
+                "no reclamation rule" if rule is None else "no activity was pulled yet: run activity first"
+            )
+        some = await seats.to_judge(connection, run.profile_id, now=now, after=after, limit=JUDGED_AT_ONCE)
+        for judged in some:
+            verdict = judge(judged.seat, rule, pull_started_at=pulled, now=now)
+            await _apply(connection, piece, judged, verdict, counts)
+        if not some:
+            return None
+        last = some[-1].subscription_id
+        await piece.checkpoint(connection, {"after": last}, counts)
+    return last
+
+
+async def _apply(
+    connection: Connection, piece: Slice, judged: Judged, verdict: Verdict, counts: dict[str, int]
+) -> None:
+    counts["judged"] += 1
+    counts["kept"] += verdict.outcome == "keep"
+    if judged.candidate_id is None:
+        if verdict.outcome != "keep":
+            await candidates.open_candidate(connection, piece.run, judged, verdict, piece.now())
+            counts["found"] += 1
+        return
+    assert judged.candidate_state is not None
+    state = next_state(Open(judged.candidate_state, judged.candidate_reason or ""), verdict)
+    if state is None:
+        return
+    step = Change(
+        state_from=judged.candidate_state,
+        state_to=state,
+        by=candidates.OURSELVES,
+        why=verdict.why,
+        evidence=candidates.evidence_of(judged, verdict),
+        correlation_id=piece.run.correlation_id,
+    )
+    await candidates.change(connection, piece.run.profile_id, judged.candidate_id, step, piece.now())
+    counts["closed" if state.startswith("closed") else "changed"] += 1
+
+
+async def _finish(piece: Slice, counts: dict[str, int]) -> None:
+    now = piece.now()
+    async with piece.station.transaction() as connection:
+        counts["closed"] += await candidates.close_for_the_gone(connection, piece.run, now)
+        await endings.finish(connection, piece.run, counts=counts, now=now)

@@ -1,0 +1,222 @@
+"""The removal of one person, step by step: last look, intent, call, read back, event.
+
+    last look   permits first; then what the person did; the membership last, as close to the call as it can be
+    intent      one transaction: the profile's row locked, stop, leash, plan and cap checked, the intent written with
+                the time until which it may be called
+    call        the client compares its own monotonic clock as its last statement: a process that slept wakes too late
+    read back   an answer is believed when a reading after it shows the person gone
+
+Whatever happens between the intent and a clear answer leaves the intent `calling`: it is read back later, twice, by
+`workers.reading_back`, and never called again. What window remains: a person who comes back to work between the last
+byte of the last look and the call is removed all the same; the time between the two is logged with each removal.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from asana_api.errors import AsanaError, NeedsOperator, NotAuthorized, OutcomeUnknown, RefusedHere, TryLater
+from connections.tokens import ConnectionIsLost
+from rules.removal import Keep, Membership, Planned, last_look
+from store import activity, candidates, removals, seats
+from store.activity import Asked, Seen
+from store.candidates import Change
+from store.connect import Connection
+from store.removals import Item, Settlement
+from workers.activity import ask
+from workers.slicing import Slice
+from workers.station import Asana, Station
+
+log = structlog.get_logger(__name__)
+
+PERMITS_FOR_A_LOOK = 12
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The person is settled; the plan goes on, unless the refusal concerns everybody."""
+
+    stop_because: str | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """No removal may start now; the person is not settled."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """The call was or may have been made and nothing is known of it: it is read back later."""
+
+
+Ended = Settled | Held | Unanswered
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the last look saw, and when its last byte came."""
+
+    asked: Asked
+    seen: Seen
+    membership: Membership | None
+    trouble: str | None
+    began_at: datetime
+    at: datetime
+    at_monotonic: float
+
+    def evidence(self) -> dict[str, object]:
+        return {
+            "reason": "last_look",
+            "at": self.at.isoformat(),
+            "activity_since": self.asked.since.isoformat(),
+            "act": self.seen.act,
+            "acted_at": self.seen.acted_at.isoformat() if self.seen.acted_at else None,
+        }
+
+
+async def remove(piece: Slice, person: Item) -> Ended:
+    """Look a last time and, if nothing has changed, remove the person. Raises TryLater before anything was intended."""
+    async with piece.station.pool.connection() as connection:
+        held = await removals.why_held(connection, person.profile_id, person.plan_hash, piece.now())
+    if held is not None:
+        return Held(held)
+    asana = await piece.station.asana(piece.run.profile)
+    async with asana.opened.permits.reserved(PERMITS_FOR_A_LOOK):
+        look = await _look(piece, asana, person)
+        return await _decide(piece, asana, person, look)
+
+
+async def _look(piece: Slice, asana: Asana, person: Item) -> _Look | None:
+    """Read the person's activity, then their membership; None if they are no active paid seat any more."""
+    async with piece.station.pool.connection() as connection:
+        asked = await activity.ask_about(connection, person.profile_id, person.subscription_id)
+    if asked is None:
+        return None
+    began_at = piece.now()
+    seen = await ask(asana, asked)
+    membership, trouble = await _membership(asana, person.user_gid)
+    return _Look(asked, seen, membership, trouble, began_at, piece.now(), time.monotonic())
+
+
+async def _membership(asana: Asana, user_gid: str) -> tuple[Membership | None, str | None]:
+    """Return the membership as it is now, or why Asana would not say: one person's unknown, and no one else's."""
+    try:
+        answer = await asana.client.membership_of(asana.organization_gid, user_gid)
+    except (TryLater, NotAuthorized):
+        raise
+    except AsanaError as error:
+        return None, str(error)
+    if answer is None:
+        return None, None
+    seat = (answer.gid, answer.is_active, answer.is_admin, answer.is_guest, answer.is_view_only, answer.created_at)
+    return Membership(*seat), None
+
+
+async def _decide(piece: Slice, asana: Asana, person: Item, look: _Look | None) -> Ended:
+    """In one transaction: keep what was seen, judge it, and write either why the person stays or the intent."""
+    window = timedelta(seconds=piece.station.settings.call_window_seconds)
+    async with piece.station.transaction() as connection:
+        now, clock = piece.now(), time.monotonic()
+        held = await removals.why_held(connection, person.profile_id, person.plan_hash, now)
+        if held is not None:
+            return Held(held)
+        if look is not None:
+            await activity.record(connection, person.profile_id, [look.seen], until=look.began_at, now=now)
+        keep = await _reason_to_keep(connection, person, look, now)
+        if keep is not None:
+            await _stays(connection, piece, person, keep, now)
+            return Settled()
+        assert look is not None
+        intent = await removals.intend(connection, piece.run, person, look.evidence(), window=window, now=now)
+    return await _call(piece, asana, person, _Called(intent.removal_id, clock + window.total_seconds(), look))
+
+
+async def _reason_to_keep(connection: Connection, person: Item, look: _Look | None, now: datetime) -> Keep | None:
+    judged = await seats.one_to_judge(connection, person.profile_id, person.subscription_id, now=now)
+    rule = await seats.rule_of(connection, person.profile_id)
+    if look is None or judged is None or rule is None:
+        return Keep("gone", "has no paid seat any more", "closed_skipped")
+    if judged.candidate_id != person.candidate_id or judged.candidate_state != "ready":
+        return Keep("not_ready", "is not a ready candidate any more", None)
+    if look.trouble is not None or look.seen.trouble is not None:
+        return Keep("unknown", f"Asana would not say: {look.trouble or look.seen.trouble}", None)
+    planned = Planned(person.membership_gid, person.joined_at)
+    return last_look(planned, look.membership, judged.seat, rule, looked_at=look.began_at, now=now)
+
+
+async def _stays(connection: Connection, piece: Slice, person: Item, keep: Keep, now: datetime) -> None:
+    """Note that the last look keeps the person, and close the candidate accordingly."""
+    why = f"kept at the last look: {keep.why}"
+    await removals.settle_item(connection, person, "kept", why, now)
+    if keep.candidate is None or person.candidate_state != "ready":
+        return
+    step = Change(
+        state_from="ready",
+        state_to=keep.candidate,
+        by=candidates.OURSELVES,
+        why=why,
+        evidence={"reason": keep.reason},
+        correlation_id=piece.run.correlation_id,
+    )
+    await candidates.change(connection, person.profile_id, person.candidate_id, step, now)
+
+
+@dataclass(frozen=True)
+class _Called:
+    """A removal that is being called: its row, the moment on the monotonic clock, and the look before it."""
+
+    removal_id: int
+    call_before: float
+    look: _Look
+
+
+async def _call(piece: Slice, asana: Asana, person: Item, called: _Called) -> Ended:
+    gap = time.monotonic() - called.look.at_monotonic
+    try:
+        await asana.client.remove_user(
+            asana.organization_gid, person.user_gid, own_gid=asana.opened.own_gid, call_before=called.call_before
+        )
+    except OutcomeUnknown:
+        return Unanswered()
+    except RefusedHere as error:
+        return await _refused(piece, person, called, Settlement(state="never_sent", outcome="refused", why=str(error)))
+    except NeedsOperator as error:
+        refusal = Settlement(state="refused", outcome="refused", why=str(error))
+        await _refused(piece, person, called, refusal)
+        return Settled(stop_because=str(error))
+    except (AsanaError, ConnectionIsLost) as error:
+        return await _refused(piece, person, called, Settlement(state="refused", outcome="refused", why=str(error)))
+    log.info("removal_answered", removal_id=called.removal_id, look_to_call_seconds=round(gap, 4))
+    return await _shown_gone(piece, asana, person, called)
+
+
+async def _refused(piece: Slice, person: Item, called: _Called, settlement: Settlement) -> Ended:
+    await settle(piece.station, person, called.removal_id, settlement, piece.run.correlation_id)
+    return Settled()
+
+
+async def _shown_gone(piece: Slice, asana: Asana, person: Item, called: _Called) -> Ended:
+    """Read the membership back; only a person who is shown gone counts as removed."""
+    try:
+        answer = await asana.client.membership_of(asana.organization_gid, person.user_gid)
+    except (AsanaError, ConnectionIsLost) as error:
+        log.warning("read_back_failed", removal_id=called.removal_id, why=str(error))
+        return Unanswered()
+    if answer is not None and answer.is_active:
+        return Unanswered()
+    done = Settlement(state="done", outcome="reclaimed", why="removed, and read back as gone")
+    await settle(piece.station, person, called.removal_id, done, piece.run.correlation_id)
+    return Settled()
+
+
+async def settle(station: Station, person: Item, removal_id: int, settlement: Settlement, correlation_id: UUID) -> bool:
+    """End a removal that is being called, in one transaction; False if it was settled already."""
+    async with station.transaction() as connection:
+        settled = await removals.settle(connection, person, removal_id, settlement, correlation_id, station.now())
+    log.info("removal_settled", removal_id=removal_id, state=settlement.state, why=settlement.why, mine=settled)
+    return settled
