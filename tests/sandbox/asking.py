@@ -59,12 +59,12 @@ class Asking:
         body: Row = response.json()
         return body
 
-    def all(self, path: str, *, limit: int = 100, **query: str | int) -> Iterator[Row]:
+    def all(self, path: str, query: Query | None = None, *, limit: int = 100) -> Iterator[Row]:
         """All rows of a listing, page by page."""
         page: Row = {"next_page": {}}
         while page["next_page"] is not None:
             offset = {"offset": page["next_page"]["offset"]} if page["next_page"] else {}
-            page = self._read(path, {"limit": limit, **query, **offset}, 200)
+            page = self._read(path, {"limit": limit, **(query or {}), **offset}, 200)
             yield from page["data"]
 
     def remove(self, user: object, *, status: int = 200) -> Row:
@@ -72,7 +72,7 @@ class Asking:
 
     def memberships(self, fields: str = "user.name,is_active") -> list[Row]:
         """All rows of the organization's list of memberships."""
-        return list(self.all(f"/workspaces/{self.organization}/workspace_memberships", opt_fields=fields))
+        return list(self.all(f"/workspaces/{self.organization}/workspace_memberships", {"opt_fields": fields}))
 
     def _read(self, path: str, query: Query, status: int) -> Row:
         response = self.answer("GET", path, query=query)
