@@ -4,12 +4,13 @@ import argparse
 import gc
 import json
 import signal
+import socket
 import sys
 from types import FrameType
 
 from sandbox.asana.limits import PLANS
 from sandbox.asana.lookalike import LookAlike
-from sandbox.asana.server import listening, make_server
+from sandbox.asana.server import BACKLOG, listening, make_server
 
 EXAMPLES = """
 examples:
@@ -43,15 +44,20 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
     try:
-        sock = listening(chosen.host, chosen.port)
-        look = LookAlike(chosen.people, chosen.seed, limits=chosen.limits, latency_ms=chosen.latency_ms)
+        with listening(chosen.host, chosen.port) as sock:
+            look = LookAlike(chosen.people, chosen.seed, limits=chosen.limits, latency_ms=chosen.latency_ms)
+            serve(look, sock)
     except (OSError, ValueError) as reason:
         sys.exit(f"sandbox.asana: {reason}")
+
+
+def serve(look: LookAlike, sock: socket.socket) -> None:
+    """Say where it is, and serve until a signal comes."""
     gc.freeze()  # thousands of people that will stay: the collector need not look at them again and again
-    sock.listen(4096)
+    sock.listen(BACKLOG)
     host, port = sock.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    sys.stdout.write(json.dumps({"url": f"http://{shown}:{port}", **look.about()}) + "\n")
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    sys.stdout.write(json.dumps({"url": url, **look.about()}) + "\n")
     sys.stdout.flush()
     make_server(look).run(sockets=[sock])
 

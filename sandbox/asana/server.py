@@ -22,6 +22,9 @@ from sandbox.asana.state import State
 from sandbox.asana.traffic import Traffic
 from sandbox.asana.truth import PersonTruth, truth
 
+BACKLOG = 4096
+"""How many connections may wait to be taken: a burst of clients is no fault of theirs."""
+
 
 @dataclass(frozen=True)
 class Running:
@@ -112,7 +115,7 @@ def make_server(look: LookAlike) -> uvicorn.Server:
             server_header=False,
             timeout_graceful_shutdown=1,
             timeout_keep_alive=75,
-            backlog=4096,
+            backlog=BACKLOG,
         )
     )
 
