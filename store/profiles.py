@@ -89,7 +89,6 @@ class Publication:
     cron: str
     next_due_at: datetime
     threshold_days: int | None
-    by: str
 
 
 async def get(connection: Connection, name: str, *, lock: bool = False) -> Profile | None:

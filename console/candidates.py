@@ -1,0 +1,137 @@
+"""`seats candidates` and `seats explain`: who is one seat too many, and how we know."""
+
+from typing import Annotated
+
+import typer
+
+from console.errors import BadUse, NotFound
+from console.finding import PersonName, ProfileName, the_person, the_profile
+from console.output import AsJson, Sheet, at, facts, named, show
+from console.session import database, now, run
+from console.style import examples
+from messages.events import CandidateState
+from store import explanations, profiles, readings
+from store.connect import Connection
+from store.explanations import Explanation, Listed
+from store.profiles import Profile
+
+HELP = examples("candidates acme", "candidates acme --state ready --json")
+HELP_EXPLAIN = examples("explain mara@example.com", "explain 1201234567890123 --profile acme --json")
+
+
+def candidates(
+    profile: ProfileName,
+    state: Annotated[CandidateState | None, typer.Option(help="Only this state.", show_default="all open ones")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Closed ones, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List a profile's candidates, longest idle first."""
+
+    async def read() -> list[Listed]:
+        async with database() as connection:
+            found = await the_profile(connection, profile)
+            return await explanations.listed(connection, found.id, state=state, with_closed=every)
+
+    found = run(read())
+    rows = [(one.subscription_id, one.name or one.user_gid, one.email, one.state, one.why) for one in found]
+    by_state = {one: sum(each.state == one for each in found) for one in sorted({each.state for each in found})}
+    remark = ", ".join(f"{count:,} {one.replace('_', ' ')}" for one, count in by_state.items())
+    columns = ("id", "person", "e-mail", "state", "why")
+    sheet = Sheet(columns, rows, remark=remark, empty="There is no such candidate.", numbers=frozenset({"id"}))
+    names = "candidate_id subscription_id user_gid name email state why last_act_at opened_at changed_at"
+    document = [{name: getattr(one, name) for name in names.split()} for one in found]
+    show({"profile": profile, "by_state": by_state, "candidates": document}, sheet, as_json=as_json)
+
+
+def explain(
+    person: PersonName,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="Where they have a seat.", show_default="found")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why a person is, or is not, a candidate.
+
+    Shows the verdict as it would be now, its evidence, what the source cannot see, and every decision so far.
+    """
+
+    async def read() -> tuple[Profile, Explanation]:
+        async with database() as connection:
+            where = await the_profile(connection, profile) if profile else await _where(connection, person)
+            gid = await the_person(connection, where, person)
+            found = await explanations.explain(connection, where.id, gid, now())
+            assert found is not None  # the_person has seen the subscription
+            return where, found
+
+    where, found = run(read())
+    show(_document(where, found), *_told(where, found), as_json=as_json)
+
+
+async def _where(connection: Connection, person: str) -> Profile:
+    known = await profiles.all_of(connection)
+    found = [one for one in known if await readings.user_gids(connection, one.id, person)]
+    if not found:
+        raise NotFound(f"no profile knows anybody by {person}; give an e-mail, a gid or a subscription id")
+    if len(found) > 1:
+        raise BadUse(f"{person} has a seat in several; choose with --profile: {', '.join(one.name for one in found)}")
+    return found[0]
+
+
+def _told(where: Profile, found: Explanation) -> list[Sheet | str]:
+    seat, verdict, zone = found.subscription, found.verdict, where.time_zone
+    last = f"{at(seat.last_act_at, zone)}: {seat.last_act}, proof {seat.proof}" if seat.last_act_at else "none was seen"
+    parts: list[Sheet | str] = [
+        f"{seat.name or seat.user_gid} {_in_a_word(found)}",
+        facts(
+            {
+                "person": " ".join(filter(None, (seat.name, seat.email and f"<{seat.email}>", f"({seat.user_gid})"))),
+                "seat": f"{seat.software_model}{', admin' if seat.is_admin else ''}, since {at(seat.joined_at, zone)}",
+                "last activity": last,
+                "seen without a gap": "; ".join(f"{at(a, zone)} to {at(b, zone)}" for a, b in found.covered)
+                or "nothing",
+                "last asked": at(seat.asked_at, zone) or "never",
+                "trouble": seat.trouble,
+                "rule": found.threshold_days and f"a candidate after {named(found.threshold_days, 'day')} without work",
+                "candidate": found.candidate_state or "no",
+            }
+        ),
+    ]
+    if verdict and verdict.unseen:
+        parts.append(f"What the source cannot see: {'; '.join(verdict.unseen)}.")
+    if found.decisions:
+        rows = [
+            (at(one.decided_at, zone), one.state_from, one.state_to, one.decided_by, one.why) for one in found.decisions
+        ]
+        parts.append(Sheet(("decided", "from", "to", "by", "why"), rows))
+    return parts
+
+
+def _in_a_word(found: Explanation) -> str:
+    seat, verdict = found.subscription, found.verdict
+    if seat.state == "gone":
+        return f"has no seat any more: {seat.gone_because}."
+    if verdict is None:
+        return "was not judged yet: activity was never pulled."
+    words = {"keep": "keeps the seat", "ready": "does not use the seat", "attention_required": "needs a look"}
+    return f"{words[verdict.outcome]}: {verdict.why}."
+
+
+def _document(where: Profile, found: Explanation) -> dict[str, object]:
+    seat, verdict = found.subscription, found.verdict
+    names = (
+        "subscription_id user_gid name email software_model is_admin joined_at state gone_at gone_because last_act_at"
+        " last_act proof source asked_at trouble"
+    )
+    decided = "decided_at state_from state_to decided_by why"
+    return {
+        "profile": where.name,
+        "sentence": f"{seat.name or seat.user_gid} {_in_a_word(found)}",
+        **{name: getattr(seat, name) for name in names.split()},
+        "covered": [{"from": begin, "to": end} for begin, end in found.covered],
+        "threshold_days": found.threshold_days,
+        "verdict": None
+        if verdict is None
+        else {"outcome": verdict.outcome, "reason": verdict.reason, "why": verdict.why, "unseen": list(verdict.unseen)},
+        "candidate_state": found.candidate_state,
+        "decisions": [{name: getattr(one, name) for name in decided.split()} for one in found.decisions],
+    }

@@ -1,0 +1,81 @@
+"""Finding what an operator names: a profile by its name, a run or a plan by the beginning of its id."""
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+from console.errors import BadUse, NotFound
+from store import plans, profiles, readings, runs
+from store.connect import Connection
+from store.plans import Plan
+from store.profiles import Profile
+from store.runs import Run
+
+ProfileName: TypeAlias = Annotated[
+    str, typer.Argument(metavar="PROFILE", help="The profile's name.", show_default=False)
+]
+OneProfile: TypeAlias = Annotated[str | None, typer.Option("--profile", help="Only this profile.", show_default="all")]
+Limit: TypeAlias = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many at most.")]
+PersonName: TypeAlias = Annotated[
+    str, typer.Argument(metavar="PERSON", help="An e-mail, a gid, or our subscription id.", show_default=False)
+]
+SHORTEST_PREFIX = 4
+
+
+async def the_profile(connection: Connection, name: str, *, lock: bool = False) -> Profile:
+    """Return the profile of this name, its row locked if `lock`; raise NotFound."""
+    profile = await profiles.get(connection, name, lock=lock)
+    if profile is None:
+        raise NotFound(f"there is no profile {name}; see `./seats profile list`")
+    return profile
+
+
+async def some_profile(connection: Connection, name: str | None) -> None:
+    """Raise NotFound if a profile is named that does not exist."""
+    if name is not None:
+        await the_profile(connection, name)
+
+
+async def zone_of(connection: Connection, name: str | None) -> str:
+    """Return the time zone in which a profile's times are shown; UTC for all profiles together. Raises NotFound."""
+    return "UTC" if name is None else (await the_profile(connection, name)).time_zone
+
+
+async def the_person(connection: Connection, profile: Profile, person: str) -> str:
+    """Return the gid of somebody who has or had a seat in the profile's organization; raise NotFound or BadUse."""
+    gids = await readings.user_gids(connection, profile.id, person)
+    if not gids:
+        raise NotFound(f"profile {profile.name} knows nobody by {person}; give an e-mail, a gid or a subscription id")
+    if len(gids) > 1:
+        raise BadUse(f"{person} fits several people; give the gid: {', '.join(gids)}")
+    return gids[0]
+
+
+async def the_run(connection: Connection, prefix: str) -> Run:
+    """Return the only run whose id begins so; raise NotFound or BadUse."""
+    ids = await readings.runs_that_begin(connection, _checked(prefix))
+    run = await runs.get(connection, ids[0]) if len(ids) == 1 else None
+    if run is None:
+        raise _unclear(f"run {prefix}", len(ids), "runs list")
+    return run
+
+
+async def the_plan(connection: Connection, prefix: str) -> Plan:
+    """Return the only plan whose hash begins so; raise NotFound or BadUse."""
+    hashes = await readings.plans_that_begin(connection, _checked(prefix))
+    plan = await plans.get(connection, hashes[0]) if len(hashes) == 1 else None
+    if plan is None:
+        raise _unclear(f"plan {prefix}", len(hashes), "plans list")
+    return plan
+
+
+def _checked(prefix: str) -> str:
+    if len(prefix) < SHORTEST_PREFIX or set(prefix.lower()) - set("0123456789abcdef-"):
+        raise BadUse(f"{prefix!r} is no id: give at least its first {SHORTEST_PREFIX} characters, 0-9 and a-f")
+    return prefix.lower()
+
+
+def _unclear(what: str, found: int, listing: str) -> NotFound | BadUse:
+    if found:
+        return BadUse(f"more than one begins like {what}; give more of it")
+    return NotFound(f"there is no {what}; see `./seats {listing}`")

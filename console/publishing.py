@@ -1,0 +1,130 @@
+"""`seats profile validate|publish|unpublish`: whether a profile can work, and whether it does."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from cronsim import CronSim, CronSimError
+
+from connections.opening import open_asana
+from console.errors import BadUse, CommandFailed, Refused
+from console.finding import ProfileName, the_profile
+from console.output import AsJson, Sheet, at, show
+from console.profiles import described
+from console.session import By, connect, database, now, run, sealing
+from console.style import examples
+from console.validating import Check, validate
+from store import cycles, profiles
+from store.profiles import Profile, Publication
+from store.runs import Order
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands into the group `profile`."""
+    app.command("validate", epilog=examples("profile validate acme"))(validate_)
+    app.command("publish", epilog=examples("profile publish acme", "profile publish acme --cron '30 2 * * 1-5'"))(
+        publish
+    )
+    app.command("unpublish", epilog=examples("profile unpublish acme"))(unpublish)
+
+
+def validate_(name: ProfileName, as_json: AsJson = False) -> None:
+    """Try each permission that download, activity and reclaim need, without harm."""
+
+    async def work() -> list[Check]:
+        async with database() as connection:
+            profile = await the_profile(connection, name)
+        return await _checks(profile)
+
+    checks = run(work())
+    valid = all(check.ok for check in checks)
+    rows = [(check.name, check.needed_by, "ok" if check.ok else "NOT OK", check.why) for check in checks]
+    document = {"profile": name, "valid": valid, "checks": [_document(check) for check in checks]}
+    show(document, Sheet(("check", "needed by", "", "what was found"), rows), as_json=as_json)
+    if not valid:
+        raise typer.Exit(CommandFailed.exit_code)
+
+
+def publish(
+    name: ProfileName,
+    cron: Annotated[str, typer.Option(help="When the cycle runs, in the profile's time zone.")] = "0 5 * * *",
+    threshold_days: Annotated[
+        int | None,
+        typer.Option(min=1, max=3650, help="Days without work after which a seat is a candidate.", show_default="60"),
+    ] = None,
+    first_cycle: Annotated[
+        bool, typer.Option("--first-cycle/--no-first-cycle", help="Start the first cycle at once.")
+    ] = True,
+    by: By = "",
+    as_json: AsJson = False,
+) -> None:
+    """Validate a profile; then make its software models, rule and schedule, and accept its commands."""
+    document = run(_publish(name, cron, threshold_days, first_cycle=first_cycle, by=by))
+    next_due = document["next_due_at"]
+    assert isinstance(next_due, datetime)
+    started = f"The first cycle has started: ./seats runs show {str(document['run_id'])[:8]}"
+    show(
+        document,
+        f"Profile {name} is published; its cycle runs at '{cron}', next {at(next_due, str(document['time_zone']))}.",
+        started if first_cycle else f"Start a cycle with: ./seats run cycle {name}",
+        as_json=as_json,
+    )
+
+
+async def _publish(
+    name: str, cron: str, threshold_days: int | None, *, first_cycle: bool, by: str
+) -> dict[str, object]:
+    async with database() as connection:
+        profile = await the_profile(connection, name)
+        next_due = _next_due(cron, profile.time_zone, now())
+        _refuse_the_first_fault(await _checks(profile))
+        async with connection.transaction():
+            profile, moment = await the_profile(connection, name, lock=True), now()
+            publication = Publication(cron=cron, next_due_at=next_due, threshold_days=threshold_days)
+            await profiles.publish(connection, profile, publication, moment)
+            run_id = None
+            if first_cycle:
+                order = Order(profile_id=profile.id, kind="cycle", requested_by=by)
+                run_id = await cycles.add(connection, order, moment)
+        published = described(await the_profile(connection, name))
+    return published | {"cron": cron, "next_due_at": next_due, "run_id": run_id}
+
+
+async def _checks(profile: Profile) -> list[Check]:
+    if profile.organization_gid is None:
+        raise Refused(f"profile {profile.name} has no organization")
+    async with open_asana(connect(), profile.connection_id, sealing(), reads_in_flight=1) as asana:
+        return await validate(asana, profile.organization_gid, now())
+
+
+def _refuse_the_first_fault(checks: list[Check]) -> None:
+    for check in checks:
+        if check.error is not None:
+            raise check.error
+        if not check.ok:
+            raise Refused(f"{check.name}: {check.why}")
+
+
+def _next_due(cron: str, time_zone: str, after: datetime) -> datetime:
+    try:
+        return next(CronSim(cron, after.astimezone(ZoneInfo(time_zone)))).astimezone(UTC)
+    except (CronSimError, StopIteration):
+        raise BadUse(f"{cron!r} is no cron expression; give one as '0 5 * * *'") from None
+
+
+def unpublish(name: ProfileName, as_json: AsJson = False) -> None:
+    """Refuse the profile's commands from now on, and stop its schedule. What is known of it stays."""
+
+    async def work() -> Profile:
+        async with database() as connection, connection.transaction():
+            profile = await the_profile(connection, name, lock=True)
+            if profile.status == "published":
+                await profiles.unpublish(connection, profile, now())
+            return await the_profile(connection, name)
+
+    show(described(run(work())), f"Profile {name} is a draft again; nothing runs for it.", as_json=as_json)
+
+
+def _document(check: Check) -> dict[str, object]:
+    return {"check": check.name, "needed_by": check.needed_by, "ok": check.ok, "why": check.why}
