@@ -10,12 +10,12 @@ import fcntl
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sandbox.services.nodes import ServiceError
 
+APT = Path("/etc/apt")
 POLICY = Path("/usr/sbin/policy-rc.d")
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/seatkeeper.conf")
 
@@ -27,10 +27,13 @@ def can_install() -> bool:
 
 @contextlib.contextmanager
 def installing() -> Iterator[None]:
-    """Let one sandbox at a time install."""
-    with (Path(tempfile.gettempdir()) / "seatkeeper-install.lock").open("w") as lock:
+    """Let one sandbox at a time install. The lock is on apt's own folder, so that no file is left."""
+    lock = os.open(APT, os.O_RDONLY)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def install(packages: Sequence[str], say: Callable[[str], None]) -> None:

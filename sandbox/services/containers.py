@@ -6,6 +6,7 @@ container with the engine's socket in it, whose image may be missing) stays off.
 
 import secrets
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from docker.errors import DockerException
 from testcontainers.core.config import testcontainers_config
@@ -80,7 +81,9 @@ def _start(
     reaper: Reaper, image: str, ports: dict[int, int], environment: dict[str, str], command: Sequence[str] = ()
 ) -> ContainerNode:
     published = {f"{inside}/tcp": ("127.0.0.1", outside) for inside, outside in ports.items()}
-    container = DockerContainer(image).with_envs(**environment).with_kwargs(ports=published)
+    container = DockerContainer(image).with_envs(**environment)
+    # Docker takes an address beside the port; the annotation of testcontainers knows the port alone.
+    container.ports = cast("dict[str, int | None]", published)
     if command:
         container.with_command(list(command))
     container.start()
