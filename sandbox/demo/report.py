@@ -47,7 +47,7 @@ def tell(console: Console, day: Day, reader: EventReader, checks: list[Check], t
         console.print(f"• {one['sentence']}", highlight=False, soft_wrap=True)
     if (unseen := _unseen(day)) is not None:
         console.print(
-            f"Of the ready, {unseen:,} did use Asana since then where the source cannot see it (reading, tasks of others): "
+            f"Of the ready, {unseen:,} did use Asana since then where the source cannot see it (reading, ...): "
             "each verdict says so, and a person reads the plan.",
             soft_wrap=True,
         )
