@@ -20,6 +20,8 @@ from dramatiq.broker import Broker
 from dramatiq.middleware import Middleware, MiddlewareError
 from dramatiq.worker import Worker
 
+from workers.delivery import KeepingConsumer
+
 Resources = AbstractAsyncContextManager[object]
 """What the actors stand on (a connection pool, an HTTP client): open while the worker runs, in the actors' loop."""
 
@@ -82,6 +84,11 @@ class RunningWorker:
     def live_consumer_threads(self) -> int:
         """Return how many consumer threads are alive; each queue has one, and one for its delayed messages."""
         return sum(thread.is_alive() for thread in self._worker.consumers.values())
+
+    def is_consuming(self) -> bool:
+        """Return whether every consumer has an open channel; False while RabbitMQ is away, which is not a fault."""
+        consumers = [thread.consumer for thread in self._worker.consumers.values()]
+        return all(isinstance(consumer, KeepingConsumer) and consumer.channel.is_open for consumer in consumers)
 
     def fault(self) -> str | None:
         """Return what is missing from this worker in one sentence, or None while it is whole. Never blocks."""
