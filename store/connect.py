@@ -23,6 +23,10 @@ class DatabaseUnfit(Exception):
     """The database cannot be used as it is; the sentence says what to do."""
 
 
+class DatabaseAway(DatabaseUnfit):
+    """The database does not answer; it may in a moment."""
+
+
 async def check_version(connection: Connection) -> None:
     """Raise DatabaseUnfit unless the schema is the one that this code was written for."""
     try:
@@ -39,11 +43,14 @@ async def check_version(connection: Connection) -> None:
 
 @asynccontextmanager
 async def open_connection(url: str) -> AsyncIterator[Connection]:
-    """Yield one autocommit connection, its schema checked; transactions are opened with `.transaction()`."""
+    """Yield one autocommit connection, its schema checked; transactions are opened with `.transaction()`.
+
+    Raises DatabaseAway when the server does not answer, DatabaseUnfit when it is not one of ours.
+    """
     try:
         connection = await AsyncConnection.connect(url, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
-        raise DatabaseUnfit(f"the database does not answer: {str(error).strip()}") from None
+        raise DatabaseAway(f"the database does not answer: {str(error).strip()}") from None
     async with connection:
         await check_version(connection)
         yield connection

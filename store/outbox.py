@@ -4,7 +4,7 @@ Only the relay sends. It asks for rows with no `sent_at`, never for ids above th
 low id and committed late would be skipped for ever.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -117,3 +117,21 @@ async def lag(connection: Connection, now: datetime) -> tuple[int, float]:
     row = await cursor.fetchone()
     assert row is not None
     return int(row[0]), max(0.0, float(row[1]))
+
+
+async def lead(connection: Connection) -> bool:
+    """Become the one relay that sends, for as long as this connection lives; False if another one is.
+
+    It asks and never waits: a statement that waits holds a snapshot, which keeps vacuum from its work.
+    """
+    cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtext('seatkeeper relay'), 1)")
+    row = await cursor.fetchone()
+    return bool(row and row[0])
+
+
+async def added(connection: Connection) -> AsyncGenerator[None]:
+    """Yield once, and then whenever messages were committed to the outbox; the connection does nothing else."""
+    await connection.execute("LISTEN outbox")
+    yield None
+    async for _ in connection.notifies():
+        yield None
