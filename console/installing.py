@@ -32,8 +32,8 @@ def init(
 ) -> None:
     """Make the schema in an empty database.
 
-    Prints what each process needs to know.     Passwords are made up unless they are given; SEATKEEPER_ROLE_PASSWORD gives the same one to all. On a database that
-    is ready already, nothing is changed but the passwords that are given.
+    Prints what each process needs to know. Passwords are made up unless they are given; SEATKEEPER_ROLE_PASSWORD gives
+    the same one to all. On a database that is ready already, nothing is changed but the passwords that are given.
     """
     _check(owner_url)
     given = _given(password_for or [])

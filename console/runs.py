@@ -35,7 +35,7 @@ def run_(
     by: By = "",
     as_json: AsJson = False,
 ) -> None:
-    """Order a run, and wait for it with --wait. The workers carry it out; this command only waits where it is asked to."""
+    """Order a run, and wait for it with --wait. The workers carry it out."""
     if plan is not None and kind != "reclaim":
         raise BadUse("only a reclaim carries out a plan")
     ordered, steps, zone = run(_order(kind, profile, plan, by, wait=wait))
