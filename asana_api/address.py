@@ -25,6 +25,8 @@ class Base:
         self.loopback = is_loopback(url.host)
         if url.scheme != "https" and not (url.scheme == "http" and self.loopback):
             raise RefusedHere("the base URL must be https, or http to this machine")
+        if url.port is not None and not 0 < url.port < 65536:
+            raise RefusedHere("the base URL has no such port")
         if not url.host or url.userinfo or "?" in address or "#" in address:
             raise RefusedHere("the base URL must be a host and a path, without user name, query or fragment")
         self.url = str(url).rstrip("/")

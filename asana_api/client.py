@@ -32,7 +32,7 @@ from asana_api.errors import BadAnswer, NotAuthorized, OutcomeUnknown, RateLimit
 from asana_api.paging import whole_listing
 from asana_api.permits import NoLimits, Permits
 from asana_api.refusals import certain_refusal, refusal
-from asana_api.sending import Answer, Bounds, Call, Lanes, OpenTransport, ask, change, request_for, transports
+from asana_api.sending import Answer, Bounds, Call, Lanes, OpenTransport, ask, change, open_transport, request_for
 from asana_api.window import CallWindow
 
 T = TypeVar("T")
@@ -72,14 +72,13 @@ class AsanaClient:
         reads: int = 20,
         writes: int = 2,
         bounds: Bounds = Bounds(),  # noqa: B008 - frozen
-        open_transport: OpenTransport | None = None,
+        open_transport: OpenTransport = open_transport,
     ) -> None:
         """RefusedHere if the base URL (".../api/1.0") is neither https nor this machine."""
         self._base = address.Base(base_url)
         self._token, self._renew = token, renew
         self._permits = permits if permits is not None else NoLimits()
         self._bounds = bounds
-        open_transport = open_transport or transports()
         self._reads, self._writes = Lanes(reads, open_transport), Lanes(writes, open_transport)
 
     def __repr__(self) -> str:

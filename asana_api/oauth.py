@@ -19,7 +19,7 @@ from asana_api.address import Base
 from asana_api.answers import read
 from asana_api.errors import AsanaError, GrantLost, NotAuthorized
 from asana_api.refusals import complaint, printable, refusal
-from asana_api.sending import HEADERS, Answer, Bounds, Call, OpenTransport, ask, transports
+from asana_api.sending import HEADERS, Answer, Bounds, Call, OpenTransport, ask, open_transport
 
 OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob"
 """The redirect address of a person at a terminal: Asana shows the code, and the person types it in."""
@@ -98,7 +98,7 @@ async def exchange_code(
     code_verifier: str,
     redirect_uri: str = OUT_OF_BAND,
     *,
-    open_transport: OpenTransport | None = None,
+    open_transport: OpenTransport = open_transport,
 ) -> Grant:
     """The grant for the code that came back. GrantLost if Asana does not take the code (again): ask the person anew.
 
@@ -109,13 +109,17 @@ async def exchange_code(
     return await _grant(base_url, body, (app.client_secret, code, code_verifier), None, open_transport)
 
 
-async def refresh(base_url: str, app: App, refresh_token: str, *, open_transport: OpenTransport | None = None) -> Grant:
+async def refresh(
+    base_url: str, app: App, refresh_token: str, *, open_transport: OpenTransport = open_transport
+) -> Grant:
     """A new access token, with the new refresh token if one came, else the old one. GrantLost: connect again."""
     body = prepare_token_request("refresh_token", refresh_token=refresh_token, **_identity(app))
     return await _grant(base_url, body, (app.client_secret, refresh_token), refresh_token, open_transport)
 
 
-async def revoke(base_url: str, app: App, refresh_token: str, *, open_transport: OpenTransport | None = None) -> None:
+async def revoke(
+    base_url: str, app: App, refresh_token: str, *, open_transport: OpenTransport = open_transport
+) -> None:
     """End the grant at Asana. A token that Asana does not know is no error."""
     body, _ = prepare_revoke_token_request(refresh_token)
     body += f"&{httpx.QueryParams(_identity(app))}"
@@ -129,7 +133,7 @@ def _identity(app: App) -> dict[str, str]:
 
 
 async def _grant(
-    base_url: str, body: str, secrets: tuple[str, ...], kept: str | None, open_transport: OpenTransport | None
+    base_url: str, body: str, secrets: tuple[str, ...], kept: str | None, open_transport: OpenTransport
 ) -> Grant:
     call = Call("POST", "/-/oauth_token")
     answer = await _post(base_url, call.path, body, open_transport)
@@ -139,9 +143,9 @@ async def _grant(
     return Grant(token.access_token, token.refresh_token or kept, token.expires_in, token.data.user_gid)
 
 
-async def _post(base_url: str, path: str, body: str, open_transport: OpenTransport | None) -> Answer:
+async def _post(base_url: str, path: str, body: str, open_transport: OpenTransport) -> Answer:
     request = httpx.Request("POST", f"{Base(base_url).site}{path}", headers=HEADERS | _FORM, content=body)
-    async with (open_transport or transports())() as transport:
+    async with open_transport() as transport:
         return await ask(transport, request, f"POST {path}", _BOUNDS)
 
 

@@ -6,9 +6,11 @@ which we want near a token; and its pool looks at every open connection for ever
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 import httpx
@@ -71,19 +73,24 @@ class Answer:
     body: bytes
 
 
-def transports() -> OpenTransport:
-    """Open transports that share one TLS context (making one takes 20 ms) and keep one connection each."""
-    tls = httpx.create_ssl_context(trust_env=False)
+@cache
+def _tls() -> ssl.SSLContext:
+    """Certifi's authorities, read once: it takes 20 ms."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def open_transport() -> httpx.AsyncBaseTransport:
+    """Open a transport that keeps one connection and tries nothing twice."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=1, keepalive_expiry=30)
-    return lambda: httpx.AsyncHTTPTransport(verify=tls, trust_env=False, retries=0, limits=limits)
+    return httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, retries=0, limits=limits)
 
 
 class Lanes:
     """So many requests in flight and no more, each on a transport of its own; the one used last is used next."""
 
-    def __init__(self, count: int, open_transport: OpenTransport) -> None:
+    def __init__(self, count: int, open_one: OpenTransport) -> None:
         self._turn = asyncio.Semaphore(count)
-        self._all = [open_transport() for _ in range(count)]
+        self._all = [open_one() for _ in range(count)]
         self._free = list(self._all)
 
     @asynccontextmanager
