@@ -20,7 +20,7 @@ from dramatiq.encoder import JSONEncoder
 from dramatiq.middleware import AsyncIO, Retries, default_middleware
 from pika.adapters.blocking_connection import BlockingChannel
 
-from messages.commands import Command, DownloadSubscriptions
+from messages.commands import Command, DownloadSubscriptions, PullActivity
 from messages.encoder import encode_command
 from sandbox.services import Rabbitmq
 from workers.declaring import DeclaredActor, register
@@ -176,10 +176,18 @@ def stock_broker(url: str, *, confirm_delivery: bool = False) -> RabbitmqBroker:
 
 
 @contextlib.contextmanager
-def working(broker: Broker, *actors: DeclaredActor[DownloadSubscriptions], threads: int = 2) -> Iterator[RunningWorker]:
-    """Run a worker for the queue of these actors."""
-    register(broker, actors)
-    worker = RunningWorker(broker, {actor.command.queue for actor in actors}, threads, grace=5)
+def working(
+    broker: Broker,
+    actor: DeclaredActor[DownloadSubscriptions],
+    *,
+    also: Script | None = None,
+    threads: int = 2,
+) -> Iterator[RunningWorker]:
+    """Run a worker for the actor's queue; `also` is the actor of another queue, which is declared but not worked on."""
+    register(broker, [actor])
+    if also is not None:
+        register(broker, [DeclaredActor(PullActivity, also, (), 60)])
+    worker = RunningWorker(broker, [QUEUE], threads, grace=5)
     worker.start()
     try:
         yield worker
