@@ -69,6 +69,7 @@ class Guard:
     leashed: bool
     stopped_why: str | None
     provisioned_by_scim: bool
+    unanswered: int
     approved: bool
     due_at: datetime
     expires_at: datetime
@@ -84,6 +85,7 @@ def held_back(guard: Guard, now: datetime) -> str | None:
         (guard.leashed, "the profile is leashed (dry run); `seats profile unleash` lets it go"),
         (guard.stopped_why is not None, f"removals are stopped: {guard.stopped_why}"),
         (guard.provisioned_by_scim, "people are provisioned by SCIM; remove them in the identity provider"),
+        (guard.unanswered > 0, "what became of an earlier removal is not known yet; it is read back first"),
         (not guard.approved, "the plan is not approved"),
         (now < guard.due_at, f"the plan is not due before {guard.due_at:%Y-%m-%d %H:%M} UTC"),
         (now >= guard.expires_at, "the plan has expired"),

@@ -118,11 +118,15 @@ async def change(connection: Connection, profile_id: int, candidate_id: int, ste
 
 
 async def close_for_the_gone(connection: Connection, run: Run, now: datetime) -> int:
-    """Close, as skipped, the open candidates whose subscription is gone; return how many."""
+    """Close, as skipped, the open candidates whose subscription is gone; return how many.
+
+    One that is being revoked stays open: what becomes of it is said when its removal is settled.
+    """
     cursor = await connection.execute(
         """SELECT c.id, c.state FROM candidate c
              JOIN subscription s ON s.profile_id = c.profile_id AND s.id = c.subscription_id
-            WHERE c.profile_id = %s AND c.closed_at IS NULL AND s.state = 'gone' ORDER BY c.id""",
+            WHERE c.profile_id = %s AND c.closed_at IS NULL AND s.state = 'gone'
+              AND c.state <> 'awaiting_revocation' ORDER BY c.id""",
         [run.profile_id],
     )
     closed = 0

@@ -69,7 +69,8 @@ WITH run_now AS (
     SELECT r.*, p.name AS profile, current_setting('seatkeeper.now')::timestamptz AS at
       FROM run r JOIN profile p ON p.id = r.profile_id WHERE r.id = current_setting('seatkeeper.run')::uuid
 ), differing AS (
-    SELECT s.id, s.software_model AS old_model, s.is_admin AS old_admin, s.joined_at AS old_joined_at, l.*
+    SELECT s.id, s.software_model AS old_model, s.is_admin AS old_admin, s.joined_at AS old_joined_at,
+           s.membership_gid AS old_membership, l.*
       FROM run_now r
       JOIN listed_seat l ON l.run_id = r.id
       JOIN subscription s ON s.profile_id = r.profile_id AND s.user_gid = l.user_gid AND s.state = 'active'
@@ -80,7 +81,7 @@ WITH run_now AS (
        SET membership_gid = d.membership_gid, software_model = d.software_model, is_admin = d.is_admin,
            joined_at = d.joined_at
       FROM differing d WHERE s.id = d.id
-    RETURNING s.*, d.old_model, d.old_admin, d.old_joined_at
+    RETURNING s.*, d.old_model, d.old_admin, d.old_joined_at, d.old_membership
 ), numbered AS (
     INSERT INTO event_subject AS e (subject, sequence)
     SELECT 'subscription/' || id, 1 FROM changed ORDER BY id
@@ -91,7 +92,11 @@ INSERT INTO outbox (channel, name, profile_id, subject, sequence, payload, corre
 SELECT 'event', 'SubscriptionChanged', c.profile_id, n.subject, n.sequence,
        jsonb_build_object('profile', r.profile, 'subscription_id', c.id, 'user_gid', c.user_gid,
                           'software_model', c.software_model, 'is_admin', c.is_admin, 'changed',
-                          CASE WHEN c.old_model <> c.software_model
+                          CASE WHEN c.old_membership <> c.membership_gid
+                               THEN jsonb_build_object('membership_gid',
+                                                       jsonb_build_array(c.old_membership, c.membership_gid))
+                               ELSE '{}' END
+                          || CASE WHEN c.old_model <> c.software_model
                                THEN jsonb_build_object('software_model', jsonb_build_array(c.old_model, c.software_model))
                                ELSE '{}' END
                           || CASE WHEN c.old_admin <> c.is_admin

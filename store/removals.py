@@ -100,13 +100,15 @@ async def close_plan(connection: Connection, plan_hash: str, now: datetime) -> N
 async def why_held(connection: Connection, profile_id: int, plan_hash: str, now: datetime) -> str | None:
     """Lock the profile's row and return why no removal may start now, or None.
 
-    The lock makes intents of one profile wait for each other, so that no cap is exceeded by one.
+    The lock makes intents of one profile wait for each other and for a stop, so that no cap is exceeded by one. It is
+    the weaker lock of the two: whoever only refers to the profile (a run, an event) does not wait for it.
     """
-    await connection.execute("SELECT FROM profile WHERE id = %s FOR UPDATE", [profile_id])
+    await connection.execute("SELECT FROM profile WHERE id = %s FOR NO KEY UPDATE", [profile_id])
     async with connection.cursor(row_factory=class_row(Guard)) as cursor:
         await cursor.execute(
             """SELECT p.status = 'published' AS is_published, p.leashed, p.reclaim_stopped_why AS stopped_why,
                       p.provisioned_by_scim, l.approved_at IS NOT NULL AS approved, l.due_at, l.expires_at,
+                      (SELECT count(*) FROM removal r WHERE r.profile_id = p.id AND r.state = 'calling') AS unanswered,
                       l.carried_out_at IS NOT NULL OR l.expired_at IS NOT NULL AS carried_out, p.removal_cap AS cap,
                       (SELECT count(*) FROM removal r WHERE r.profile_id = p.id AND r.intended_at > %(since)s
                           AND r.state NOT IN ('refused', 'never_sent')) AS recent_intents
@@ -181,7 +183,7 @@ async def settle(
     """
     done = await connection.execute(
         """UPDATE removal SET state = %s, answered_at = %s, answer = %s, recovered = %s
-            WHERE id = %s AND state = 'calling' RETURNING last_look_at""",
+            WHERE id = %s AND state = 'calling' RETURNING last_look_at, intended_at""",
         [settlement.state, now, settlement.why, settlement.recovered, removal_id],
     )
     row = await done.fetchone()
@@ -199,13 +201,18 @@ async def settle(
     )
     await candidates.change(connection, person.profile_id, person.candidate_id, step, now)
     if gone:
-        await connection.execute(
-            """UPDATE subscription SET state = 'gone', gone_at = %s, gone_because = 'reclaimed'
-                WHERE profile_id = %s AND id = %s AND state = 'active'""",
-            [now, person.profile_id, person.subscription_id],
-        )
+        await _subscription_gone(connection, person, intended_at=row[1], now=now)
     await _say(connection, person, removal_id, settlement, (correlation_id, row[0], now))
     return True
+
+
+async def _subscription_gone(connection: Connection, person: Item, *, intended_at: datetime, now: datetime) -> None:
+    """Note that the seat was reclaimed, also where a download found it missing before the call was settled."""
+    await connection.execute(
+        """UPDATE subscription SET state = 'gone', gone_at = coalesce(gone_at, %s), gone_because = 'reclaimed'
+            WHERE profile_id = %s AND id = %s AND (state = 'active' OR gone_at >= %s)""",
+        [now, person.profile_id, person.subscription_id, intended_at],
+    )
 
 
 async def settle_item(connection: Connection, person: Item, outcome: str, why: str, now: datetime) -> None:

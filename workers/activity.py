@@ -4,8 +4,6 @@ People are asked some at a time, side by side; each group is committed with the 
 refusal is that person's unknown and no one else's; many of them make the pull incomplete.
 """
 
-import asyncio
-
 from asana_api.activity import Act, last_act_from_tasks
 from asana_api.errors import AsanaError, NotAuthorized, TryLater
 from asana_api.patience import patiently
@@ -17,6 +15,7 @@ from store.activity import Asked, Seen
 from store.outbox import say
 from workers.slicing import RunRefused, Slice, in_slice
 from workers.station import Asana, Station
+from workers.together import together
 
 ASKED_AT_ONCE = 100
 
@@ -33,13 +32,14 @@ async def _pull(piece: Slice) -> None:
     async with piece.station.pool.connection() as connection:
         counts["people"] = await activity.count_paid_seats(connection, piece.run.profile_id)
     while people := await _next_people(piece, cursor):
+        async with together() as group:
+            asking = [group.create_task(ask(asana, person)) for person in people]
+        await _keep(piece, [task.result() for task in asking], cursor, counts)
+        _only_while_believable(counts, str(cursor["first_trouble"]))
         if piece.is_over():
             async with piece.station.transaction() as connection:
                 await slices.hand_on(connection, piece.run, piece.next_command(), piece.now())
             return
-        answers = await asyncio.gather(*(ask(asana, person) for person in people))
-        await _keep(piece, answers, cursor, counts)
-        _only_while_believable(counts, str(cursor["first_trouble"]))
     await _finish(piece, counts)
 
 

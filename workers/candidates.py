@@ -25,12 +25,13 @@ async def _find(piece: Slice) -> None:
     counts = {"judged": 0, "kept": 0, "found": 0, "changed": 0, "closed": 0} | piece.run.counts
     after = piece.run.cursor.get("after", 0)
     assert isinstance(after, int)
-    while not piece.is_over():
-        judged = await _judge_some(piece, after, counts)
-        if not judged:
-            await _finish(piece, counts)
-            return
+    while judged := await _judge_some(piece, after, counts):
         after = judged
+        if piece.is_over():
+            break
+    else:
+        await _finish(piece, counts)
+        return
     async with piece.station.transaction() as connection:
         await slices.hand_on(connection, piece.run, piece.next_command(), piece.now())
 
@@ -78,8 +79,8 @@ async def _apply(
         evidence=candidates.evidence_of(judged, verdict),
         correlation_id=piece.run.correlation_id,
     )
-    await candidates.change(connection, piece.run.profile_id, judged.candidate_id, step, piece.now())
-    counts["closed" if state.startswith("closed") else "changed"] += 1
+    if await candidates.change(connection, piece.run.profile_id, judged.candidate_id, step, piece.now()):
+        counts["closed" if state.startswith("closed") else "changed"] += 1
 
 
 async def _finish(piece: Slice, counts: dict[str, int]) -> None:

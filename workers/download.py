@@ -5,7 +5,6 @@ where it stopped are committed together, so that a worker that dies costs one ro
 is begun anew, once; two listings are never spliced. Only a complete listing is compared.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from typing import Generic, TypeVar
@@ -22,6 +21,7 @@ from store.listings import ListedMembership, ListedUser
 from store.outbox import say
 from workers.slicing import RunRefused, Slice, in_slice
 from workers.station import Asana, Station
+from workers.together import together
 
 ROUND = 10
 """Pages of each listing between two commits."""
@@ -66,10 +66,10 @@ async def _download(piece: Slice) -> None:
     progress = _Progress.of(piece.run.cursor)
     seen: dict[str, set[str]] = {"memberships": set(), "users": set()}
     while not (progress.memberships.done and progress.users.done):
+        await _round(piece, asana, progress, seen)
         if piece.is_over():
             await _hand_on(piece)
             return
-        await _round(piece, asana, progress, seen)
     if await _confirm_the_missing(piece, asana, progress):
         await _compare(piece, progress)
     else:
@@ -84,12 +84,16 @@ async def _hand_on(piece: Slice) -> None:
 async def _round(piece: Slice, asana: Asana, progress: _Progress, seen: dict[str, set[str]]) -> None:
     """Read some pages of both listings side by side, and commit them with the places where they stopped."""
     client, organization = asana.client, asana.organization_gid
-    memberships, users = await asyncio.gather(
-        _some_pages(
-            lambda offset: client.membership_page(organization, offset), progress.memberships, seen["memberships"]
-        ),
-        _some_pages(lambda offset: client.user_page(organization, offset), progress.users, seen["users"]),
-    )
+    async with together() as group:
+        asking_memberships = group.create_task(
+            _some_pages(
+                lambda offset: client.membership_page(organization, offset), progress.memberships, seen["memberships"]
+            )
+        )
+        asking_users = group.create_task(
+            _some_pages(lambda offset: client.user_page(organization, offset), progress.users, seen["users"])
+        )
+    memberships, users = asking_memberships.result(), asking_users.result()
     async with piece.station.transaction() as connection:
         if memberships.restarted:
             await listings.forget(connection, piece.run, "memberships")
@@ -173,12 +177,14 @@ async def _confirm_the_missing(piece: Slice, asana: Asana, progress: _Progress) 
             gids = await listings.to_confirm(connection, piece.run, CONFIRMED_AT_ONCE)
         if not gids:
             return True
-        if piece.is_over():
-            return False
-        answers = await asyncio.gather(*(_ask_for(asana, gid) for gid in gids))
+        async with together() as group:
+            asking = [group.create_task(_ask_for(asana, gid)) for gid in gids]
+        answers = [task.result() for task in asking]
         async with piece.station.transaction() as connection:
             await piece.checkpoint(connection, asdict(progress), progress.counts())
             await _stage_answers(connection, piece, dict(zip(gids, answers, strict=True)))
+        if piece.is_over():
+            return False
 
 
 async def _ask_for(asana: Asana, user_gid: str) -> Membership | bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 
 from asana_api.errors import AsanaError
-from connections.tokens import ConnectionIsLost
+from connections.tokens import ConnectionIsLost, NotConnected
 from store.removals import Item, Settlement
 from workers.removing import settle
 from workers.station import Station
@@ -40,14 +40,14 @@ async def read_back(station: Station, person: Item, correlation_id: UUID) -> boo
 
 async def _read_twice(station: Station, person: Item) -> bool | None:
     """Return whether the person has a seat, if two readings agree; None if they do not, or one failed."""
-    asana = await station.asana(person.profile)
     readings: list[bool] = []
     for _ in range(2):
         if readings:
             await asyncio.sleep(station.settings.recovery_pause_seconds)
         try:
+            asana = await station.asana(person.profile)
             answer = await asana.client.membership_of(asana.organization_gid, person.user_gid)
-        except (AsanaError, ConnectionIsLost) as error:
+        except (AsanaError, ConnectionIsLost, NotConnected) as error:
             log.warning("read_back_failed", removal_id=person.removal_id, why=str(error))
             return None
         readings.append(answer is not None and answer.is_active)

@@ -77,23 +77,32 @@ async def _remove(piece: Slice) -> None:
         person = await removals.item(connection, piece.run.plan_hash, piece.command.subscription_id)
     if person is None:
         raise RunRefused(f"subscription {piece.command.subscription_id} is not in the plan")
+    if person.removal_state == "calling":
+        return  # the intent was written by another delivery while this one took the slice: it is read back
     ended = Settled() if person.outcome is not None else await remove(piece, person)
     match ended:
         case Settled(stop_because=None):
             await _go_on(piece.station, piece.command, person.plan_hash)
         case Settled(stop_because=reason):
-            raise RunRefused(f"stopped after a removal was refused: {reason}")
+            await _stop(piece, person.plan_hash, f"stopped after a removal was refused: {reason}")
         case Held(why):
-            await _end(piece, person.plan_hash, f"held back: {why}")
+            await _wait(piece, person.plan_hash, f"held back: {why}")
         case Unanswered():
             log.warning("removal_unanswered", run_id=str(piece.run.id), subscription_id=person.subscription_id)
 
 
-async def _end(piece: Slice, plan_hash: str, reason: str) -> None:
+async def _wait(piece: Slice, plan_hash: str, reason: str) -> None:
     """End the run; whoever is not settled stays in the plan until it expires, for the next run."""
     async with piece.station.transaction() as connection:
         counts = await removals.outcomes(connection, plan_hash)
         await endings.finish(connection, piece.run, counts=counts, now=piece.now(), reason=reason)
+
+
+async def _stop(piece: Slice, plan_hash: str, reason: str) -> None:
+    """Fail the run: what was refused for one person would be refused for everybody."""
+    async with piece.station.transaction() as connection:
+        counts = await removals.outcomes(connection, plan_hash)
+        await endings.fail(connection, piece.run, counts=counts, reason=reason, now=piece.now())
 
 
 @dataclass(frozen=True)

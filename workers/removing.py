@@ -3,6 +3,7 @@
     last look   permits first; then what the person did; the membership last, as close to the call as it can be
     intent      one transaction: the profile's row locked, stop, leash, plan and cap checked, the intent written with
                 the time until which it may be called
+                (counted from the last byte of the last look)
     call        the client compares its own monotonic clock as its last statement: a process that slept wakes too late
     read back   an answer is believed when a reading after it shows the person gone
 
@@ -27,6 +28,7 @@ from store.candidates import Change
 from store.connect import Connection
 from store.removals import Item, Settlement
 from workers.activity import ask
+from workers.retrying import RetryLater
 from workers.slicing import Slice
 from workers.station import Asana, Station
 
@@ -121,7 +123,7 @@ async def _decide(piece: Slice, asana: Asana, person: Item, look: _Look | None) 
     """In one transaction: keep what was seen, judge it, and write either why the person stays or the intent."""
     window = timedelta(seconds=piece.station.settings.call_window_seconds)
     async with piece.station.transaction() as connection:
-        now, clock = piece.now(), time.monotonic()
+        now = piece.now()
         held = await removals.why_held(connection, person.profile_id, person.plan_hash, now)
         if held is not None:
             return Held(held)
@@ -132,8 +134,11 @@ async def _decide(piece: Slice, asana: Asana, person: Item, look: _Look | None) 
             await _stays(connection, piece, person, keep, now)
             return Settled()
         assert look is not None
+        call_before = look.at_monotonic + window.total_seconds()
+        if time.monotonic() >= call_before:
+            raise RetryLater("the database was slow, so the last look is too old to act on", seconds=1)
         intent = await removals.intend(connection, piece.run, person, look.evidence(), window=window, now=now)
-    return await _call(piece, asana, person, _Called(intent.removal_id, clock + window.total_seconds(), look))
+    return await _call(piece, asana, person, _Called(intent.removal_id, call_before, look))
 
 
 async def _reason_to_keep(connection: Connection, person: Item, look: _Look | None, now: datetime) -> Keep | None:
@@ -184,20 +189,23 @@ async def _call(piece: Slice, asana: Asana, person: Item, called: _Called) -> En
     except OutcomeUnknown:
         return Unanswered()
     except RefusedHere as error:
-        return await _refused(piece, person, called, Settlement(state="never_sent", outcome="refused", why=str(error)))
-    except NeedsOperator as error:
+        refusal = Settlement(state="never_sent", outcome="refused", why=str(error))
+        return await _refused(piece, person, called, refusal, concerns_everybody=True)
+    except (NeedsOperator, ConnectionIsLost) as error:
         refusal = Settlement(state="refused", outcome="refused", why=str(error))
-        await _refused(piece, person, called, refusal)
-        return Settled(stop_because=str(error))
-    except (AsanaError, ConnectionIsLost) as error:
-        return await _refused(piece, person, called, Settlement(state="refused", outcome="refused", why=str(error)))
+        return await _refused(piece, person, called, refusal, concerns_everybody=True)
+    except AsanaError as error:
+        refusal = Settlement(state="refused", outcome="refused", why=str(error))
+        return await _refused(piece, person, called, refusal, concerns_everybody=False)
     log.info("removal_answered", removal_id=called.removal_id, look_to_call_seconds=round(gap, 4))
     return await _shown_gone(piece, asana, person, called)
 
 
-async def _refused(piece: Slice, person: Item, called: _Called, settlement: Settlement) -> Ended:
+async def _refused(
+    piece: Slice, person: Item, called: _Called, settlement: Settlement, *, concerns_everybody: bool
+) -> Ended:
     await settle(piece.station, person, called.removal_id, settlement, piece.run.correlation_id)
-    return Settled()
+    return Settled(stop_because=settlement.why if concerns_everybody else None)
 
 
 async def _shown_gone(piece: Slice, asana: Asana, person: Item, called: _Called) -> Ended:
