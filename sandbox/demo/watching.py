@@ -39,7 +39,8 @@ class Watcher:
         ):
             while time.monotonic() < deadline:
                 rows = connection.execute(
-                    "SELECT * FROM run WHERE id = %(run)s OR cycle_id = %(run)s ORDER BY created_at, kind",
+                    """SELECT id, kind, state, reason, counts, started_at, ended_at FROM run
+                        WHERE id = %(run)s OR cycle_id = %(run)s ORDER BY created_at, kind""",
                     {"run": run_id},
                 ).fetchall()
                 for row in rows:
