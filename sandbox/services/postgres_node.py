@@ -7,6 +7,7 @@ server is reached over 127.0.0.1 alone, with passwords.
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -17,18 +18,28 @@ from pathlib import Path
 from sandbox.reaper import Reaper, as_user
 from sandbox.services.nodes import ServiceError, end_of
 
+OLDEST = 15  # what schema.sql needs
 SETTINGS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200"}
 # A throw-away server may forget everything when the machine loses power, but still nothing when it is killed.
 FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
 
 
 def find_programs() -> Path | None:
-    """Give the folder of the newest Postgres server programs on this machine."""
-    packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda found: float(found.parts[-3]))
-    brewed = sorted(Path("/opt/homebrew/opt").glob("postgresql@*/bin/postgres"))
+    """Give the folder of the newest Postgres server programs on this machine that are new enough."""
     on_path = shutil.which("postgres")
-    found = [*([Path(on_path)] if on_path else []), *brewed, *packaged]
-    return found[-1].parent if found else None
+    found = [
+        *([Path(on_path)] if on_path else []),
+        *Path("/opt/homebrew/opt").glob("postgresql@*/bin/postgres"),
+        *Path("/usr/lib/postgresql").glob("*/bin/postgres"),
+    ]
+    newest = max(found, key=_version, default=None)
+    return newest.parent if newest and _version(newest) >= OLDEST else None
+
+
+def _version(program: Path) -> int:
+    """Give the major version: `postgres --version` says "postgres (PostgreSQL) 15.14 (Debian ...)"."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    return int(match[1]) if (match := re.search(r"\) (\d+)", said)) else 0
 
 
 def unprivileged_user() -> str | None:
