@@ -50,15 +50,19 @@ def read_request(body: bytes) -> Request:
         return Request.model_validate_json(json.dumps(fields))
     except ValidationError as error:
         raise RequestError(_sentence(error), claimed_id) from None
+    except RecursionError:  # writing may reach less deep than reading
+        raise RequestError("the body is nested too deeply", claimed_id) from None
 
 
 def _read_object(body: bytes) -> dict[str, object]:
     try:
         value = json.loads(body.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-    except (UnicodeDecodeError, json.JSONDecodeError):
-        raise RequestError("the body is not JSON in UTF-8") from None
+    except RequestError:
+        raise
     except RecursionError:
         raise RequestError("the body is nested too deeply") from None
+    except ValueError:  # not UTF-8, not JSON, or an integer of thousands of digits
+        raise RequestError("the body is not JSON in UTF-8") from None
     if not isinstance(value, dict):
         raise RequestError("the body is not a JSON object")
     return value
@@ -78,9 +82,10 @@ def _no_constant(name: str) -> object:
 
 
 def _claimed_id(fields: dict[str, object]) -> str | None:
+    claimed = fields.get("id")
     try:
-        return str(UUID(str(fields["id"])))
-    except (KeyError, ValueError):
+        return str(UUID(claimed)) if isinstance(claimed, str) else None
+    except ValueError:
         return None
 
 

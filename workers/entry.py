@@ -16,13 +16,14 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import structlog
 
 from settings import Needed, Settings, SettingsUnfit, read_settings
 from store.connect import DatabaseAway, DatabaseUnfit, open_connection
+from store.endings import Fenced
 from workers.amqp import BrokerLost
 from workers.logs import configure_logs
 from workers.operations import AsyncCheck, Collect, operations
@@ -34,8 +35,11 @@ GRACE = 10.0
 """Seconds that sessions get to come to an end after SIGTERM."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds between two sessions."""
+TRIES = 5
 LOST = (BrokerLost, DatabaseAway, psycopg.OperationalError)
 """What ends a session without being anybody's fault."""
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -136,6 +140,14 @@ async def keep_going(stop: asyncio.Event, name: str, session: Session, trouble: 
             pause = SHORTEST_PAUSE
         await wait_any(stop, seconds=pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnects, hides nothing
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def unfenced(work: Callable[[], Awaitable[T]]) -> T:
+    """Return what a transaction returns; start it again when it looked at a run in the very moment of its change."""
+    for _ in range(TRIES):
+        with contextlib.suppress(Fenced):
+            return await work()
+    return await work()
 
 
 async def until_it_answers(database_url: str, patience: float) -> bool:

@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
 
 import pika
@@ -16,9 +17,10 @@ from store import outbox
 from store.connect import Connection
 from tests.conftest import Database, Vhosts
 from tests.rows import NOW
-from workers.entry import Trouble, keep_going
+from workers.entry import keep_going
 from workers.relay import Relay
 
+Taken = tuple[pika.spec.Basic.GetOk, pika.BasicProperties, dict[str, Any]]
 CORRELATION = UUID(int=9)
 
 
@@ -84,9 +86,9 @@ class Ears:
         self.channel.queue_bind("consumer.test", EVENTS_EXCHANGE, "#")
         return "consumer.test"
 
-    def take_all(self, queue: str) -> list[tuple[pika.spec.Basic.GetOk, pika.BasicProperties, dict[str, object]]]:
+    def take_all(self, queue: str) -> list[Taken]:
         """Take everything that is in a queue now."""
-        taken = []
+        taken: list[Taken] = []
         while True:
             method, properties, body = self.channel.basic_get(queue, auto_ack=True)
             if method is None:
@@ -100,6 +102,3 @@ async def sent_in_all(relay: Relay, number: int) -> None:
     while total < number:
         total += await relay.sent.next()
     assert total == number
-
-
-__all__ = ["Ears", "Trouble", "add_commands", "add_events", "relay_of", "running", "sent_in_all"]

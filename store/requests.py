@@ -1,0 +1,188 @@
+"""Requests: what came in on the edge, once each, and what was refused.
+
+A request's row, its run, the run's command and the answering event are written in one transaction, and the message is
+acknowledged after it. So the same message again finds the row and changes nothing.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from messages.errors import RequestError
+from messages.events import RequestAccepted, RequestRefused
+from messages.requests import LARGEST_BODY, Request
+from store import cycles
+from store.connect import Connection
+from store.outbox import say
+from store.runs import Order
+
+LATEST = timedelta(days=366)
+"""How far ahead a request may lie."""
+_REPEAT = timedelta(hours=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The run that a request asked for; `again` if it was accepted before."""
+
+    run_id: UUID
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """One refused message."""
+
+    id: int
+    received_at: datetime
+    request_id: UUID | None
+    reason: str
+    body: bytes
+    body_bytes: int
+
+
+def body_sha256(request: Request) -> bytes:
+    """Return the hash of what a request asks for, whatever the order of its keys, its spaces or its time zone."""
+    fields = request.model_dump(mode="json", exclude={"at"})
+    fields["at"] = None if request.at is None else (request.at - _EPOCH) // timedelta(microseconds=1)
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).digest()
+
+
+async def accept(connection: Connection, request: Request, now: datetime) -> Accepted:
+    """Order the run that a request asks for, in the caller's transaction, and say RequestAccepted.
+
+    Raises RequestError with the reason for a person. May raise store.endings.Fenced: then try again.
+    """
+    if request.at is not None and request.at > now + LATEST:
+        raise RequestError(f"at: more than {LATEST.days} days ahead", str(request.id))
+    body = body_sha256(request)
+    if (before := await _accepted_before(connection, request, body)) is not None:
+        return before
+    profile_id = await _published_profile(connection, request)
+    if request.plan is not None:
+        await _check_plan(connection, request, profile_id, now)
+    order = Order(
+        profile_id=profile_id,
+        kind=request.kind,
+        requested_by=request.requested_by,
+        correlation_id=request.id,
+        plan_hash=request.plan,
+        not_before=request.at if request.at is not None and request.at > now else None,
+    )
+    run_id = await cycles.add(connection, order, now)
+    await connection.execute(
+        """INSERT INTO request (id, body_sha256, profile_id, kind, requested_by, received_at, run_id)
+           VALUES (%s, %s, %s, %s, %s, %s, %s)""",
+        [request.id, body, profile_id, request.kind, request.requested_by, now, run_id],
+    )
+    event = RequestAccepted(request_id=request.id, run_id=run_id, kind=request.kind, profile=request.profile)
+    await say(
+        connection,
+        event,
+        subject=f"request/{request.id}",
+        profile_id=profile_id,
+        correlation_id=request.id,
+        now=now,
+    )
+    return Accepted(run_id, again=False)
+
+
+async def _accepted_before(connection: Connection, request: Request, body: bytes) -> Accepted | None:
+    """Return what the same request was answered; whoever brings the same id at this moment waits here."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"request/{request.id}"])
+    cursor = await connection.execute("SELECT body_sha256, run_id FROM request WHERE id = %s", [request.id])
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    if row[0] != body:
+        raise RequestError("this id was used before for another request", str(request.id))
+    return Accepted(row[1], again=True)
+
+
+async def _published_profile(connection: Connection, request: Request) -> int:
+    cursor = await connection.execute("SELECT id, status FROM profile WHERE name = %s", [request.profile])
+    row = await cursor.fetchone()
+    if row is None:
+        raise RequestError(f"there is no profile {request.profile}", str(request.id))
+    if row[1] != "published":
+        raise RequestError(f"the profile {request.profile} is not published", str(request.id))
+    return int(row[0])
+
+
+async def _check_plan(connection: Connection, request: Request, profile_id: int, now: datetime) -> None:
+    cursor = await connection.execute(
+        """SELECT CASE WHEN carried_out_at IS NOT NULL THEN 'was carried out already'
+                       WHEN expired_at IS NOT NULL OR expires_at <= %s THEN 'has expired'
+                       WHEN approved_at IS NULL THEN 'is not approved' END
+             FROM plan WHERE hash = %s AND profile_id = %s""",
+        [now, request.plan, profile_id],
+    )
+    row = await cursor.fetchone()
+    wrong = "does not exist for this profile" if row is None else row[0]
+    if wrong is not None:
+        raise RequestError(f"the plan {request.plan} {wrong}", str(request.id))
+
+
+async def refuse(
+    connection: Connection, body: bytes, error: RequestError, now: datetime, *, redelivered: bool = False
+) -> int:
+    """Keep a refused body and say RequestRefused, in the caller's transaction; return its number in the quarantine.
+
+    A body that RabbitMQ delivers again, because its first acknowledgement was lost, is kept once.
+    """
+    reason, kept = printable(error.reason), body[:LARGEST_BODY]
+    request_id = UUID(error.request_id) if error.request_id else None
+    if redelivered and (known := await _kept_before(connection, kept, reason, now)) is not None:
+        return known
+    cursor = await connection.execute(
+        """INSERT INTO quarantine (received_at, request_id, reason, body, body_bytes)
+           VALUES (%s, %s, %s, %s, %s) RETURNING id""",
+        [now, request_id, reason, kept, len(body)],
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    quarantine_id = int(row[0])
+    await say(
+        connection,
+        RequestRefused(request_id=request_id, quarantine_id=quarantine_id, reason=reason),
+        subject=f"request/{request_id}" if request_id else f"quarantine/{quarantine_id}",
+        profile_id=None,
+        correlation_id=request_id or uuid4(),
+        now=now,
+    )
+    return quarantine_id
+
+
+async def _kept_before(connection: Connection, kept: bytes, reason: str, now: datetime) -> int | None:
+    cursor = await connection.execute(
+        "SELECT id FROM quarantine WHERE body = %s AND reason = %s AND received_at > %s ORDER BY id DESC LIMIT 1",
+        [kept, reason, now - _REPEAT],
+    )
+    row = await cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
+def printable(text: str) -> str:
+    """Return text that Postgres, a log and a terminal can show: no NUL, no half of a surrogate pair, no control."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+async def quarantined(connection: Connection, *, limit: int = 100) -> list[Quarantined]:
+    """Return the newest refused messages first."""
+    cursor = await connection.execute(
+        """SELECT id, received_at, request_id, reason, body, body_bytes FROM quarantine ORDER BY id DESC LIMIT %s""",
+        [limit],
+    )
+    return [Quarantined(*row) for row in await cursor.fetchall()]
+
+
+async def quarantined_one(connection: Connection, quarantine_id: int) -> Quarantined | None:
+    """Return one refused message."""
+    cursor = await connection.execute(
+        "SELECT id, received_at, request_id, reason, body, body_bytes FROM quarantine WHERE id = %s", [quarantine_id]
+    )
+    row = await cursor.fetchone()
+    return None if row is None else Quarantined(*row)
