@@ -1,4 +1,4 @@
-"""Where the servers' programs are missing, they are installed and nothing else is touched, or one line says what to do."""
+"""Where the programs are missing, they are installed and nothing else is touched, or one line says what to do."""
 
 import os
 from pathlib import Path
