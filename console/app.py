@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from console import (
     candidates,
     connecting,
+    dead,
     entitlements,
     events,
     exemptions,
@@ -99,4 +100,5 @@ app.add_typer(entitlements.app, name="entitlement")
 app.command("position", epilog=position.HELP)(position.position)
 app.add_typer(events.app, name="events")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(dead.app, name="dead")
 app.add_typer(keys.app, name="keys")

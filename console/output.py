@@ -67,6 +67,11 @@ def named(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def foreign(body: bytes) -> str:
+    """Write bytes that strangers sent so that no terminal takes any of them for a command."""
+    return body.decode("utf-8", "backslashreplace").encode("unicode_escape").decode("ascii")
+
+
 def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=UNBOUNDED, color_system=None, force_terminal=False)
 

@@ -6,7 +6,7 @@ import typer
 
 from console.errors import NotFound
 from console.finding import Limit
-from console.output import AsJson, Sheet, at, facts, show
+from console.output import AsJson, Sheet, at, facts, foreign, show
 from console.session import database, run
 from console.style import examples, group
 from store import readings
@@ -42,12 +42,7 @@ def show_(number: Annotated[int, typer.Argument(metavar="ID", min=1)], as_json: 
     if found is None:
         raise NotFound(f"there is no {number} in the quarantine; see `./seats quarantine list`")
     told = {"received": at(found.received_at, "UTC"), "request": found.request_id, "reason": found.reason}
-    show(_document(found) | {"body": _text(found)}, facts(told), _text(found), as_json=as_json)
-
-
-def _text(found: Quarantined) -> str:
-    """Write the body so that no terminal takes any of it for a command."""
-    return found.body.decode("utf-8", "backslashreplace").encode("unicode_escape").decode("ascii")
+    show(_document(found) | {"body": foreign(found.body)}, facts(told), foreign(found.body), as_json=as_json)
 
 
 def _document(one: Quarantined) -> dict[str, object]:

@@ -33,7 +33,7 @@ class Ended:
     out: str
     err: str
 
-    def json(self) -> Any:
+    def json(self) -> Any:  # noqa: ANN401 - a document of any shape
         return json.loads(self.out)
 
 
@@ -49,7 +49,7 @@ class Seats:
             raise result.exception
         return Ended(result.exit_code, result.stdout, result.stderr)
 
-    def ok(self, *args: str, stdin: str | None = None) -> Any:
+    def ok(self, *args: str, stdin: str | None = None) -> Any:  # noqa: ANN401 - a document of any shape
         """Run with --json, and read the one document of a command that went well."""
         ended = self(*args, "--json", stdin=stdin)
         assert ended.code == 0, ended.err

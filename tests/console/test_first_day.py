@@ -1,4 +1,4 @@
-"""The whole way of a new installation: init, connect through OAuth, a profile, validate, publish, and its first look."""
+"""The whole way of a new installation: init, connect through OAuth, a profile, validate, publish."""
 
 import secrets
 from collections.abc import Iterator

@@ -147,7 +147,7 @@ async def test_a_lost_grant_is_said_once(console: Connection, database: Database
     row = credential_row("acme", "oauth", "refresh_token")
     asana.look.credentials.revoke(SEALING.open(credential.refresh_token_sealed, row))
     for _ in range(2):
-        with pytest.raises(ConnectionIsLost, match="run `./seats connect acme` again"):
+        with pytest.raises(ConnectionIsLost, match=r"run `./seats connect acme` again"):
             await tokens_of(database, connection_id).token()
     lost = await connections.credential_of(console, connection_id)
     assert lost is not None
@@ -197,7 +197,7 @@ async def test_a_refresh_ends_in_time_though_another_holds_the_row(
     connection_id = await connect(console, asana, expires_in=timedelta(0))
     async with console.transaction():
         await connections.credential_of(console, connection_id, lock=True)
-        with pytest.raises(Unreachable, match="within 0.5 seconds"):
+        with pytest.raises(Unreachable, match=r"within 0\.5 seconds"):
             await tokens_of(database, connection_id).token()
     assert asana.requests.by_route[REFRESH] == 0
 
