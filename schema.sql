@@ -248,6 +248,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_unsent ON outbox (not_before, id) WHERE sent_at IS NULL;
 CREATE INDEX outbox_events ON outbox (id) WHERE channel = 'event';
+CREATE INDEX outbox_sent_commands ON outbox (sent_at) WHERE channel = 'command'; -- to be pruned
 
 CREATE FUNCTION wake_relay() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -393,6 +394,8 @@ END
 $$;
 CREATE TRIGGER decision_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON decision
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER events_stay BEFORE DELETE ON outbox
+    FOR EACH ROW WHEN (old.channel = 'event' OR old.sent_at IS NULL) EXECUTE FUNCTION refuse_change();
 
 CREATE TABLE plan (
     hash          text PRIMARY KEY CHECK (hash ~ '^[0-9a-f]{64}$'), -- of the canonical content: another content is another plan
@@ -451,6 +454,7 @@ CREATE TABLE removal (                          -- the intent, written before th
     answered_at     timestamptz,
     answer          text,
     recovered       boolean NOT NULL DEFAULT false, -- settled by reading afterwards, not by the call's own answer
+    recovery_asked_at timestamptz,              -- when the scheduler last asked for it to be read back
     UNIQUE (plan_hash, subscription_id),
     FOREIGN KEY (profile_id, plan_hash, subscription_id) REFERENCES plan_item (profile_id, plan_hash, subscription_id),
     FOREIGN KEY (profile_id, run_id) REFERENCES run (profile_id, id),
@@ -534,6 +538,7 @@ GRANT INSERT, UPDATE ON event_subject TO seatkeeper_scheduler, seatkeeper_intake
 GRANT SELECT ON event_subject, outbox TO seatkeeper_scheduler, seatkeeper_worker, seatkeeper_reclaim, seatkeeper_console;
 
 GRANT UPDATE ON schedule, plan, removal TO seatkeeper_scheduler;
+GRANT DELETE ON outbox TO seatkeeper_scheduler; -- of copies of sent commands: a trigger keeps the rest
 GRANT INSERT, UPDATE ON run TO seatkeeper_scheduler, seatkeeper_worker, seatkeeper_reclaim, seatkeeper_console;
 
 GRANT INSERT, UPDATE, DELETE ON person, listed_membership, listed_user, asked_absence TO seatkeeper_worker;
