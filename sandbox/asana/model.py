@@ -1,4 +1,7 @@
-"""What an organization consists of. Plain records: who may see or change them is decided elsewhere."""
+"""What an organization consists of. Plain records: who may see or change them is decided elsewhere.
+
+Where records point at each other, only one side is in their `repr`: else one person would print the whole organization.
+"""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -11,10 +14,10 @@ class Workspace:
     gid: str
     name: str
     is_organization: bool
-    email_domains: list[str] = field(default_factory=list)
-    memberships: dict[str, "Membership"] = field(default_factory=dict)  # by the membership's gid
-    by_person: dict[str, "Membership"] = field(default_factory=dict)  # the same, by the person's gid
-    agents: list["Agent"] = field(default_factory=list)
+    email_domains: list[str] = field(default_factory=list, repr=False)
+    memberships: dict[str, "Membership"] = field(default_factory=dict, repr=False)  # by the membership's gid
+    by_person: dict[str, "Membership"] = field(default_factory=dict, repr=False)  # the same, by the person's gid
+    agents: list["Agent"] = field(default_factory=list, repr=False)
     revision: int = 0  # grows with each change of the memberships
 
 
@@ -28,8 +31,8 @@ class Person:
     archetype: str
     traits: frozenset[str] = frozenset()
     last_read_at: datetime | None = None  # the last time that the person only looked at something
-    memberships: dict[str, "Membership"] = field(default_factory=dict)  # by the workspace's gid
-    assigned: dict[str, "Task"] = field(default_factory=dict)  # tasks now assigned to the person, by gid
+    memberships: dict[str, "Membership"] = field(default_factory=dict, repr=False)  # by the workspace's gid
+    assigned: dict[str, "Task"] = field(default_factory=dict, repr=False)  # tasks now assigned to the person, by gid
 
 
 @dataclass(slots=True, eq=False)
@@ -85,8 +88,8 @@ class Task:
     assigned_by: Actor | None = None
     completed_by: Actor | None = None
     completed_at: datetime | None = None
-    followers: dict[str, Person] = field(default_factory=dict)
-    stories: list[Story] = field(default_factory=list)  # oldest first
+    followers: dict[str, Person] = field(default_factory=dict, repr=False)
+    stories: list[Story] = field(default_factory=list, repr=False)  # oldest first
 
     def is_seen_by(self, person: Person) -> bool:
         """Whether an ordinary member of the workspace may read this task."""

@@ -65,6 +65,17 @@ def test_an_old_act_is_seen_once_somebody_touches_its_task(asana: Running) -> No
     assert seen(asana, gid) == old.created_at
 
 
+def test_the_window_begins_at_its_very_moment(asana: Running, api: Asking) -> None:
+    gid = one_of(asana, "invited")
+    at = asana.clock.now() - timedelta(days=1)
+    asana.changes.act(
+        gid, task=asana.changes.create(asana.organization.admins()[0].gid, assignee=gid, at=at).gid, at=at
+    )
+    for since, expected in ((at, at), (at + timedelta(milliseconds=1), None)):
+        assert asana.truth(since)[gid].last_work_seen_by_tasks_at == expected
+        assert found_by_asking(api, gid, since) == (expected and written(expected))
+
+
 def test_what_the_tasks_cannot_show(asana: Running) -> None:
     gid, other = one_of(asana, "reader"), one_of(asana, "active")
     asana.changes.read(gid)
