@@ -39,7 +39,11 @@ async def patiently(
         sleep=sleep,
         reraise=True,
     )
-    return await again(ask)
+
+    async def asking() -> T:
+        return await ask()  # tenacity awaits a coroutine function only: `ask` may be a lambda that returns a coroutine
+
+    return await again(asking)
 
 
 def _worth_waiting(error: BaseException, longest_wait: float) -> bool:

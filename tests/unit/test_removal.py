@@ -17,7 +17,7 @@ AS_PLANNED = Membership("7001", is_active=True, is_admin=False, is_guest=False, 
 LOOKED = NOW - timedelta(seconds=2)
 
 
-def look(membership: Membership | None = AS_PLANNED, **of_seat: Any) -> Keep | None:
+def look(membership: Membership | None = AS_PLANNED, **of_seat: Any) -> Keep | None:  # noqa: ANN401 - what a seat has
     freshest = seat(**{"covered": [(NOW - 120 * DAY, LOOKED)], **of_seat})
     return last_look(PLANNED, membership, freshest, RULE, looked_at=LOOKED, now=NOW)
 
@@ -121,10 +121,10 @@ def test_what_holds_a_removal_back(changed: dict[str, Any], words: str | None) -
     unanswered=some.integers(0, 1),
 )
 def test_one_reason_is_enough_to_hold_back(
-    published: bool,  # noqa: FBT001
-    leashed: bool,  # noqa: FBT001
+    published: bool,
+    leashed: bool,
     stopped: str | None,
-    approved: bool,  # noqa: FBT001
+    approved: bool,
     due: int,
     recent: int,
     unanswered: int,
