@@ -54,7 +54,11 @@ def test_the_newest_key_seals_and_an_old_one_still_opens() -> None:
     assert Sealing([newest]).open(both.seal(SECRET, ROW), ROW) == SECRET
 
 
-@pytest.mark.parametrize("bad", ["", "short", "x" * 44, Fernet.generate_key().decode()[:-4], "ключ" * 11])
+@pytest.mark.parametrize(
+    "bad",
+    ["", "short", "x" * 44, Fernet.generate_key().decode()[:-4], "ключ" * 11],
+    ids=["empty", "short", "not-base64", "cut", "not-ascii"],
+)
 def test_a_bad_key_is_named_by_its_place_and_never_shown(bad: str) -> None:
     with pytest.raises(KeysUnfit, match="key 2 of SEATKEEPER_KEYS") as unfit:
         Sealing([new_key(), bad])
