@@ -55,7 +55,7 @@ def test_an_address_that_a_token_must_not_go_to_is_refused(address: str) -> None
         ("https://localhost/api", "https://localhost/api", "https://localhost", True),
     ],
 )
-def test_an_address_that_will_do(address: str, url: str, site: str, loopback: bool) -> None:  # noqa: FBT001 - a column
+def test_an_address_that_will_do(address: str, url: str, site: str, loopback: bool) -> None:
     base = Base(address)
     assert (base.url, base.site, base.loopback) == (url, site, loopback)
 
