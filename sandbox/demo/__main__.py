@@ -18,6 +18,9 @@ from sandbox.services import ServiceError
 from sandbox.stack import Stack, StackError, running_stack
 from sandbox.supervisor import NotReadyError
 
+WIDTH = 110
+"""Columns where the output is no terminal."""
+
 EXAMPLES = """
 examples:
   scripts/demo
@@ -57,8 +60,10 @@ def _people(text: str) -> int:
 def main() -> int:
     """Run it and return the exit code."""
     chosen = arguments()
-    signal.signal(signal.SIGTERM, _end)
-    console = Console(stderr=chosen.json, quiet=chosen.json)
+    for number in (signal.SIGTERM, signal.SIGINT):  # also where a shell started us with SIGINT ignored
+        signal.signal(number, _end)
+    width = None if sys.stdout.isatty() else WIDTH
+    console = Console(stderr=chosen.json, quiet=chosen.json, width=width)
     try:
         return _live(chosen, console)
     except KeyboardInterrupt:

@@ -56,7 +56,7 @@ class Story:
         self._stack, self._console, self._reader = stack, console, reader
         self._watcher = Watcher(stack.database_url("console"), people, console)
         self._ours = ""
-        self.day = Day(people=people, owned=round(people * 0.9))
+        self.day = Day(people=people, owned=round(people * 0.88))
 
     def tell(self) -> Day:
         """Live the whole day. Raises StackError or TimeoutError where something does not come to its end."""
