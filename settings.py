@@ -52,9 +52,9 @@ class Settings(BaseSettings):
 
     call_window_seconds: PositiveFloat = Field(default=10.0, le=10.0)
     """How long after its intent a removal may still be sent."""
-    recovery_after_seconds: PositiveFloat = 60.0
+    recovery_after_seconds: PositiveFloat = Field(default=60.0, le=3600.0)
     """How long after the call's window an unanswered removal is read back."""
-    recovery_pause_seconds: float = Field(default=2.0, ge=0.0)
+    recovery_pause_seconds: float = Field(default=2.0, ge=0.0, le=60.0)
     """Between the two readings of an unanswered removal."""
 
     def url(self, name: Literal["database_url", "internal_url", "edge_url"]) -> str:

@@ -26,6 +26,7 @@ def configure_logs(settings: Settings, process_name: str, *, stream: TextIO | No
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _named(process_name),
     ]

@@ -1,0 +1,85 @@
+"""Settings: what is missing or wrong is named by its variable, and no secret is shown."""
+
+import pytest
+
+from settings import SettingsUnfit, read_settings
+
+GOOD = {
+    "SEATKEEPER_DATABASE_URL": "postgresql://relay:s3cret@db:5432/seatkeeper",
+    "SEATKEEPER_INTERNAL_URL": "amqp://relay:s3cret@rabbit:5672/internal",
+    "SEATKEEPER_EDGE_URL": "amqps://relay:s3cret@rabbit:5671/edge",
+    "SEATKEEPER_KEYS": "s3cret-new, s3cret-old,",
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_what_is_given_is_read() -> None:
+    settings = read_settings("database_url", "internal_url", "edge_url", "keys")
+    assert settings.url("edge_url") == GOOD["SEATKEEPER_EDGE_URL"]
+    assert settings.sealing_keys() == ["s3cret-new", "s3cret-old"]
+    assert settings.operations_host == "127.0.0.1"
+    assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("value", [None, ""])
+def test_what_is_needed_and_missing_is_named(environment: pytest.MonkeyPatch, name: str, value: str | None) -> None:
+    if value is None:
+        environment.delenv(name)
+    else:
+        environment.setenv(name, value)
+    with pytest.raises(SettingsUnfit) as unfit:
+        read_settings("database_url", "internal_url", "edge_url", "keys")
+    assert name in str(unfit.value)
+    assert "\n" not in str(unfit.value)
+
+
+def test_what_a_process_does_not_need_may_be_missing(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("SEATKEEPER_KEYS")
+    assert read_settings("database_url").keys is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://me:s3cret@x"),
+        ("DATABASE_URL", "s3cret"),
+        ("INTERNAL_URL", "http://me:s3cret@x"),
+        ("EDGE_URL", "postgresql://me:s3cret@x"),
+        ("OPERATIONS_PORT", "65536"),
+        ("OPERATIONS_PORT", "-1"),
+        ("WORKER_THREADS", "0"),
+        ("WORKER_THREADS", "many"),
+        ("READS_IN_FLIGHT", "51"),
+        ("SLICE_SECONDS", "61"),
+        ("SLICE_SECONDS", "nan"),
+        ("CALL_WINDOW_SECONDS", "11"),
+        ("CALL_WINDOW_SECONDS", "0"),
+        ("RECOVERY_AFTER_SECONDS", "0"),
+        ("RECOVERY_AFTER_SECONDS", "inf"),
+        ("RECOVERY_PAUSE_SECONDS", "-1"),
+        ("RECOVERY_PAUSE_SECONDS", "nan"),
+        ("MAX_RETRIES", "1e3"),
+        ("LOG_FORMAT", "yaml"),
+        ("LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_what_is_wrong_is_named_without_its_value(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    environment.setenv(f"SEATKEEPER_{name}", value)
+    with pytest.raises(SettingsUnfit) as unfit:
+        read_settings("database_url")
+    assert f"SEATKEEPER_{name}" in str(unfit.value)
+    assert "s3cret" not in str(unfit.value)
+
+
+def test_everything_wrong_is_named_at_once(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SEATKEEPER_WORKER_THREADS", "0")
+    environment.setenv("SEATKEEPER_LOG_FORMAT", "yaml")
+    with pytest.raises(SettingsUnfit, match=r"SEATKEEPER_LOG_FORMAT.*SEATKEEPER_WORKER_THREADS"):
+        read_settings("database_url")
