@@ -148,10 +148,13 @@ async def _reason_to_keep(connection: Connection, person: Item, look: _Look | No
         return Keep("gone", "has no paid seat any more", "closed_skipped")
     if judged.candidate_id != person.candidate_id or judged.candidate_state != "ready":
         return Keep("not_ready", "is not a ready candidate any more", None)
-    if look.trouble is not None or look.seen.trouble is not None:
-        return Keep("unknown", f"Asana would not say: {look.trouble or look.seen.trouble}", None)
+    if look.trouble is not None:
+        return Keep("unknown", f"Asana would not say: {look.trouble}", None)
     planned = Planned(person.membership_gid, person.joined_at)
-    return last_look(planned, look.membership, judged.seat, rule, looked_at=look.began_at, now=now)
+    keep = last_look(planned, look.membership, judged.seat, rule, looked_at=look.began_at, now=now)
+    if look.seen.trouble is not None and (keep is None or keep.candidate is None):
+        return Keep("unknown", f"Asana would not say: {look.seen.trouble}", None)
+    return keep
 
 
 async def _stays(connection: Connection, piece: Slice, person: Item, keep: Keep, now: datetime) -> None:
