@@ -72,6 +72,7 @@ HOSTILE: dict[str, bytes] = {
 class Stage:
     bench: Bench
     script: Script
+    other: Script
     worker: RunningWorker
 
 
@@ -85,10 +86,11 @@ def bench(services: Services) -> Iterator[Bench]:
 
 @pytest.fixture(scope="module")
 def stage(bench: Bench) -> Iterator[Stage]:
-    script = Script()
-    with working(make_broker(bench.worker_url, threads=THREADS), script.declared(), threads=THREADS) as worker:
+    script, other = Script(), Script()
+    broker = make_broker(bench.worker_url, threads=THREADS)
+    with working(broker, script.declared(), also=other, threads=THREADS) as worker:
         assert eventually(worker.is_consuming)
-        yield Stage(bench, script, worker)
+        yield Stage(bench, script, other, worker)
 
 
 def assert_refused(stage: Stage, body: bytes, queue: str) -> None:
@@ -102,6 +104,7 @@ def assert_refused(stage: Stage, body: bytes, queue: str) -> None:
 
     assert eventually(lambda: stage.script.finished[-1:] == [1] and stage.bench.ready(DEAD) == THREADS + 1, within=5)
     assert stage.script.started == [1]
+    assert stage.other.started == []
     assert stage.bench.take(DEAD) == [body] * (THREADS + 1)
     assert stage.worker.fault() is None
     assert [thread.consumer for thread in stage.worker._worker.consumers.values()] == consumers
