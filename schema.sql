@@ -177,7 +177,8 @@ CREATE TABLE run (
         WHEN 'finished' THEN started_at IS NOT NULL AND ended_at IS NOT NULL
         WHEN 'failed'   THEN ended_at IS NOT NULL
         ELSE ended_at IS NOT NULL END),
-    CONSTRAINT an_end_that_is_not_plain_has_a_reason CHECK (state NOT IN ('failed', 'coalesced', 'not_run') OR reason <> ''),
+    CONSTRAINT an_end_that_is_not_plain_has_a_reason CHECK (
+        state NOT IN ('failed', 'coalesced', 'not_run') OR coalesce(reason, '') <> ''),
     CONSTRAINT coalesced_points_to_a_run CHECK ((state = 'coalesced') = (coalesced_into IS NOT NULL)),
     CONSTRAINT only_a_reclaim_has_a_plan CHECK (plan_hash IS NULL OR kind = 'reclaim')
 );
