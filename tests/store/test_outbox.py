@@ -120,4 +120,11 @@ async def test_the_relay_can_change_nothing_but_when_it_was_sent(
         await outbox.mark_sent(relay, await names(relay), NOW)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             await relay.execute("UPDATE outbox SET payload = '{}'")
+        for secret in (
+            "access_token_sealed FROM credential",
+            "client_secret_sealed FROM connection",
+            "name FROM person",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                await relay.execute(f"SELECT {secret}".encode())
     assert await names(owner) == []
