@@ -42,12 +42,8 @@ def show(document: object, *human: Sheet | str, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(document, default=_plain, ensure_ascii=False, indent=2) + "\n")
         return
-    console = _console()
     for part in human:
-        if isinstance(part, str):
-            console.print(Text(part))
-        else:
-            _print_sheet(console, part)
+        _print(_laid_out(part) if isinstance(part, Sheet) else [Text(part)])
 
 
 def facts(pairs: Mapping[str, object]) -> Sheet:
@@ -72,23 +68,28 @@ def foreign(body: bytes) -> str:
     return body.decode("utf-8", "backslashreplace").encode("unicode_escape").decode("ascii")
 
 
-def _console() -> Console:
-    return Console() if sys.stdout.isatty() else Console(width=UNBOUNDED, color_system=None, force_terminal=False)
+def _print(lines: Sequence[Table | Text]) -> None:
+    if sys.stdout.isatty():
+        Console().print(*lines, sep="\n")
+        return
+    console = Console(width=UNBOUNDED, color_system=None, force_terminal=False)
+    with console.capture() as captured:
+        console.print(*lines, sep="\n")
+    sys.stdout.writelines(line.rstrip() + "\n" for line in captured.get().splitlines())
 
 
-def _print_sheet(console: Console, sheet: Sheet) -> None:
-    rows = [[_text(cell) for cell in row] for row in sheet.rows]
+def _laid_out(sheet: Sheet) -> list[Table | Text]:
+    rows = [[Text(_text(cell)) for cell in row] for row in sheet.rows]
+    remark = [Text(sheet.remark)] if sheet.remark else []
     if not rows:
-        console.print(Text(sheet.empty))
-    else:
-        table = Table(box=SIMPLE_HEAD if any(sheet.columns) else None, show_header=any(sheet.columns), pad_edge=False)
-        for column in sheet.columns:
-            table.add_column(column, justify="right" if column in sheet.numbers else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        console.print(table)
-    if sheet.remark:
-        console.print(Text(sheet.remark))
+        return [Text(sheet.empty), *remark]
+    headed = any(sheet.columns)
+    table = Table(box=SIMPLE_HEAD if headed and sys.stdout.isatty() else None, show_header=headed, pad_edge=False)
+    for column in sheet.columns:
+        table.add_column(column, justify="right" if column in sheet.numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return [table, *remark]
 
 
 def _text(cell: object) -> str:

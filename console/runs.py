@@ -68,7 +68,7 @@ async def _until_the_end(connection: Connection, ordered: Run) -> Run:
         TimeElapsedColumn(),
     )
     bars: dict[str, TaskID] = {}
-    with Progress(*columns, console=Console(file=sys.stderr), transient=not sys.stderr.isatty()) as progress:
+    with Progress(*columns, console=Console(file=sys.stderr)) as progress:
         while True:
             current = await runs.get(connection, ordered.id)
             assert current is not None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from store.connect import Connection
@@ -144,21 +145,18 @@ class Quarantined:
     body_bytes: int
 
 
+_QUARANTINE = sql.SQL("SELECT id, received_at, request_id, reason, body, body_bytes FROM quarantine ")
+
+
 async def quarantined(connection: Connection, limit: int) -> list[Quarantined]:
     """Return the newest refused requests first."""
     async with connection.cursor(row_factory=class_row(Quarantined)) as cursor:
-        await cursor.execute(
-            """SELECT id, received_at, request_id, reason, body, body_bytes FROM quarantine
-                ORDER BY id DESC LIMIT %s""",
-            [limit],
-        )
+        await cursor.execute(_QUARANTINE + sql.SQL("ORDER BY id DESC LIMIT %s"), [limit])
         return await cursor.fetchall()
 
 
 async def quarantined_request(connection: Connection, number: int) -> Quarantined | None:
     """Return one refused request."""
     async with connection.cursor(row_factory=class_row(Quarantined)) as cursor:
-        await cursor.execute(
-            "SELECT id, received_at, request_id, reason, body, body_bytes FROM quarantine WHERE id = %s", [number]
-        )
+        await cursor.execute(_QUARANTINE + sql.SQL("WHERE id = %s"), [number])
         return await cursor.fetchone()

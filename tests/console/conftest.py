@@ -124,3 +124,24 @@ def connect_by_browser(env: dict[str, str], *args: str) -> subprocess.CompletedP
                 break
         out, rest = process.communicate(timeout=30)
         return subprocess.CompletedProcess(command, process.returncode, out, said + rest)
+
+
+@pytest.fixture
+def connected(seats: Seats, asana: Running) -> Seats:
+    """Connection acme, by a personal access token of the first admin."""
+    seats.ok("connect", "acme", f"--url={asana.url}", "--token-file=-", stdin=asana.admin_token + "\n")
+    return seats
+
+
+@pytest.fixture
+def drafted(connected: Seats) -> Seats:
+    """Profile acme as a draft, its times in Berlin."""
+    connected.ok("profile", "create", "acme", "--connection=acme", "--plan=advanced", "--time-zone=Europe/Berlin")
+    return connected
+
+
+@pytest.fixture
+def published(drafted: Seats) -> Seats:
+    """Profile acme, published without a first cycle."""
+    drafted.ok("profile", "publish", "acme", "--no-first-cycle")
+    return drafted

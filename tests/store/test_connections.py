@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from asana_api.errors import NotAuthorized, Unreachable
+from asana_api.errors import GrantLost, NotAuthorized, Unreachable
+from asana_api.oauth import App, Grant, refresh
 from connections import tokens
 from connections.opening import SharedAsana, open_asana
 from connections.sealing import SealBroken, Sealing, connection_row, credential_row, new_key
@@ -118,8 +119,8 @@ async def test_processes_refresh_once(console: Connection, database: Database, a
         "sys.stdin.readline(); print(asyncio.run(tokens.token()))"
     )
     arguments = (sys.executable, "-c", program, database.url("worker"), KEY, str(connection_id))
-    pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
-    processes = [await asyncio.create_subprocess_exec(*arguments, cwd=ROOT, **pipes) for _ in range(3)]
+    pipe = asyncio.subprocess.PIPE
+    processes = [await asyncio.create_subprocess_exec(*arguments, cwd=ROOT, stdin=pipe, stdout=pipe) for _ in range(3)]
     answers = await asyncio.gather(*(process.communicate(b"\n") for process in processes))
     assert len({out for out, _ in answers}) == 1
     assert [process.returncode for process in processes] == [0, 0, 0]
@@ -163,16 +164,16 @@ async def test_connecting_again_in_the_moment_of_the_refusal_saves_the_connectio
     console: Connection, database: Database, asana: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection_id = await connect(console, asana, expires_in=timedelta(0))
-    mine, asked, real = tokens_of(database, connection_id), 0, tokens.refresh
+    mine, asked = tokens_of(database, connection_id), 0
 
-    async def refused_at_first(*arguments: object) -> object:
+    async def refused_at_first(base_url: str, app: App, refresh_token: str) -> Grant:
         nonlocal asked
         asked += 1
         if asked == 1:
             reconnecting.append(asyncio.create_task(connect(console, asana, expires_in=timedelta(hours=1))))
             await asyncio.sleep(0.1)  # it waits for the row that the refresh has locked
-            raise tokens.GrantLost
-        return await real(*arguments)  # type: ignore[arg-type] # handed on as they came
+            raise GrantLost
+        return await refresh(base_url, app, refresh_token)
 
     reconnecting: list[asyncio.Task[int]] = []
     monkeypatch.setattr(tokens, "refresh", refused_at_first)
