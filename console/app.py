@@ -43,7 +43,7 @@ class Seats(TyperGroup):
         """Run the command line and exit."""
         given = list(sys.argv[1:] if args is None else args)
         try:
-            code = super().main(given, prog_name, complete_var, False, windows_expand_args, **extra)  # noqa: FBT003
+            code = super().main(given, prog_name, complete_var, False, windows_expand_args, **extra)  # noqa: FBT003 - as Typer takes them
         except typer.Abort:
             code = _complain("stopped", 1, given)
         except typer.TyperException as error:

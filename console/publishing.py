@@ -1,11 +1,9 @@
 """`seats profile validate|publish|unpublish`: whether a profile can work, and whether it does."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
-from cronsim import CronSim, CronSimError
 
 from connections.opening import open_asana
 from console.errors import BadUse, CommandFailed, Refused
@@ -15,6 +13,7 @@ from console.profiles import described
 from console.session import By, connect, database, now, run, sealing
 from console.style import examples
 from console.validating import Check, validate
+from rules.schedule import next_due
 from store import cycles, profiles
 from store.profiles import Profile, Publication
 from store.runs import Order
@@ -61,12 +60,12 @@ def publish(
 ) -> None:
     """Validate a profile; then make its software models, rule and schedule, and accept its commands."""
     document = run(_publish(name, cron, threshold_days, first_cycle=first_cycle, by=by))
-    next_due = document["next_due_at"]
-    assert isinstance(next_due, datetime)
+    due = document["next_due_at"]
+    assert isinstance(due, datetime)
     started = f"The first cycle has started: ./seats runs show {str(document['run_id'])[:8]}"
     show(
         document,
-        f"Profile {name} is published; its cycle runs at '{cron}', next {at(next_due, str(document['time_zone']))}.",
+        f"Profile {name} is published; its cycle runs at '{cron}', next {at(due, str(document['time_zone']))}.",
         started if first_cycle else f"Start a cycle with: ./seats run cycle {name}",
         as_json=as_json,
     )
@@ -77,18 +76,18 @@ async def _publish(
 ) -> dict[str, object]:
     async with database() as connection:
         profile = await the_profile(connection, name)
-        next_due = _next_due(cron, profile.time_zone, now())
+        _check_cron(cron, profile.time_zone)
         _refuse_the_first_fault(await _checks(profile))
         async with connection.transaction():
             profile, moment = await the_profile(connection, name, lock=True), now()
-            publication = Publication(cron=cron, next_due_at=next_due, threshold_days=threshold_days)
-            await profiles.publish(connection, profile, publication, moment)
+            publication = Publication(cron=cron, threshold_days=threshold_days)
+            due = await profiles.publish(connection, profile, publication, moment)
             run_id = None
             if first_cycle:
                 order = Order(profile_id=profile.id, kind="cycle", requested_by=by)
                 run_id = await cycles.add(connection, order, moment)
         published = described(await the_profile(connection, name))
-    return published | {"cron": cron, "next_due_at": next_due, "run_id": run_id}
+    return published | {"cron": cron, "next_due_at": due, "run_id": run_id}
 
 
 async def _checks(profile: Profile) -> list[Check]:
@@ -106,11 +105,11 @@ def _refuse_the_first_fault(checks: list[Check]) -> None:
             raise Refused(f"{check.name}: {check.why}")
 
 
-def _next_due(cron: str, time_zone: str, after: datetime) -> datetime:
+def _check_cron(cron: str, time_zone: str) -> None:
     try:
-        return next(CronSim(cron, after.astimezone(ZoneInfo(time_zone)))).astimezone(UTC)
-    except (CronSimError, StopIteration):
-        raise BadUse(f"{cron!r} is no cron expression; give one as '0 5 * * *'") from None
+        next_due(cron, time_zone, now())
+    except ValueError as error:
+        raise BadUse(str(error)) from None
 
 
 def unpublish(name: ProfileName, as_json: AsJson = False) -> None:

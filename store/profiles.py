@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from messages.events import Event, ProfilePublished, ProfileUnpublished
+from store import schedules
 from store.connect import Connection
 from store.outbox import say
 
@@ -87,7 +88,6 @@ class Publication:
     """
 
     cron: str
-    next_due_at: datetime
     threshold_days: int | None
 
 
@@ -131,21 +131,20 @@ async def create(connection: Connection, draft: Draft) -> int:
     return int(row[0])
 
 
-async def publish(connection: Connection, profile: Profile, publication: Publication, now: datetime) -> None:
-    """Make software models, reclamation rule and schedule, accept the profile's commands, and say so."""
+async def publish(connection: Connection, profile: Profile, publication: Publication, now: datetime) -> datetime:
+    """Make software models, reclamation rule and schedule, accept the profile's commands, and say so.
+
+    Returns when the cycle is due next; raises ValueError for a cron expression that cannot be read.
+    """
     assert profile.organization_gid is not None
     await _make_models(connection, profile.id, publication.threshold_days)
-    await connection.execute(
-        """INSERT INTO schedule (profile_id, kind, cron, time_zone, next_due_at) VALUES (%s, 'cycle', %s, %s, %s)
-           ON CONFLICT (profile_id, kind) DO UPDATE SET cron = excluded.cron, time_zone = excluded.time_zone,
-               next_due_at = excluded.next_due_at, enabled = true""",
-        [profile.id, publication.cron, profile.time_zone, publication.next_due_at],
-    )
+    due = await schedules.put(connection, profile.id, "cycle", publication.cron, profile.time_zone, now)
     await connection.execute(
         "UPDATE profile SET status = 'published', published_at = %s WHERE id = %s", [now, profile.id]
     )
     published = ProfilePublished(profile=profile.name, organization_gid=profile.organization_gid)
     await say_of_profile(connection, profile, published, now)
+    return due
 
 
 async def _make_models(connection: Connection, profile_id: int, threshold_days: int | None) -> None:

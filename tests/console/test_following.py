@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Database
 from tests.console.conftest import ROOT, Seats
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.timeout(60)]  # what is missed would be waited for
 SAY = """INSERT INTO outbox (channel, name, subject, sequence, payload, correlation_id, occurred_at)
          VALUES ('event', 'ReclaimStopped', %s, 1, '{}', gen_random_uuid(), now())"""
 
