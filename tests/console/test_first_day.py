@@ -1,7 +1,10 @@
 """The whole way of a new installation: init, connect through OAuth, a profile, validate, publish."""
 
+import json
 import secrets
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import psycopg
@@ -10,7 +13,7 @@ import pytest
 from sandbox.asana import Running
 from sandbox.services import Services
 from tests.conftest import OWNER, PROCESSES, Database
-from tests.console.conftest import Seats, connect_by_browser
+from tests.console.conftest import ROOT, Seats, connect_by_browser
 
 pytestmark = pytest.mark.services
 
@@ -131,3 +134,10 @@ def test_init_without_a_server() -> None:
     ended = Seats({"SEATKEEPER_OWNER_URL": "postgresql://nobody:secret@127.0.0.1:1/x"})("init")
     assert ended.code == 69
     assert "secret" not in ended.err
+
+
+def test_the_command_runs_from_anywhere(tmp_path: Path) -> None:
+    link = tmp_path / "seats"
+    link.symlink_to(ROOT / "seats")
+    shown = subprocess.run([link, "keys", "new", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert len(json.loads(shown.stdout)["key"]) == 44
