@@ -26,7 +26,7 @@ STATEMENT = re.compile(
 )
 SILENCED = re.compile(r"#\s*(?:noqa(?P<codes>:\s*[A-Z0-9, ]+)?|type:\s*ignore(?P<code>\[[\w, -]+\])?)(?P<rest>.*)")
 NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "manager", "common", "data", "info", "misc"}
-TOO_LONG_FILE, TOO_LONG_FUNCTION = 250, 60
+TOO_LONG_FILE, TOO_LONG_TEST_FILE, TOO_LONG_FUNCTION = 250, 300, 60
 # Written in pieces, so that this file does not break its own rule.
 PLACES = [f"/{'work'}/", f"/{'root'}/", "/tmp/" + "brief"]
 REGISTRIES = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "deb." + "debian.org", "archive." + "ubuntu"]
@@ -156,8 +156,9 @@ def test_names_say_something() -> None:
 def test_nothing_is_too_long(wanted: str) -> None:
     def long_files() -> Iterator[str]:
         for path in files("*.py"):
-            if (count := len(list(lines_of(path)))) > TOO_LONG_FILE:
-                yield f"{path}: {count} lines, {TOO_LONG_FILE} at most"
+            most = TOO_LONG_TEST_FILE if path.parts[0] == "tests" else TOO_LONG_FILE
+            if (count := len(list(lines_of(path)))) > most:
+                yield f"{path}: {count} lines, {most} at most"
 
     def long_functions() -> Iterator[str]:
         for path in files("*.py"):

@@ -8,7 +8,8 @@ import structlog
 
 from asana_api.errors import AsanaError
 from connections.tokens import ConnectionIsLost, NotConnected
-from store.removals import Item, Settlement
+from store.removals import Item
+from store.settlements import Settlement
 from workers.removing import settle
 from workers.station import Station
 

@@ -22,11 +22,12 @@ import structlog
 from asana_api.errors import AsanaError, NeedsOperator, NotAuthorized, OutcomeUnknown, RefusedHere, TryLater
 from connections.tokens import ConnectionIsLost
 from rules.removal import Keep, Membership, Planned, last_look
-from store import activity, candidates, removals, seats
+from store import activity, candidates, removals, seats, settlements
 from store.activity import Asked, Seen
 from store.candidates import Change
 from store.connect import Connection
-from store.removals import Item, Settlement
+from store.removals import Item
+from store.settlements import Settlement
 from workers.activity import ask
 from workers.retrying import RetryLater
 from workers.slicing import Slice
@@ -160,7 +161,7 @@ async def _reason_to_keep(connection: Connection, person: Item, look: _Look | No
 async def _stays(connection: Connection, piece: Slice, person: Item, keep: Keep, now: datetime) -> None:
     """Note that the last look keeps the person, and close the candidate accordingly."""
     why = f"kept at the last look: {keep.why}"
-    await removals.settle_item(connection, person, "kept", why, now)
+    await settlements.settle_item(connection, person, "kept", why, now)
     if keep.candidate is None or person.candidate_state != "ready":
         return
     step = Change(
@@ -228,6 +229,6 @@ async def _shown_gone(piece: Slice, asana: Asana, person: Item, called: _Called)
 async def settle(station: Station, person: Item, removal_id: int, settlement: Settlement, correlation_id: UUID) -> bool:
     """End a removal that is being called, in one transaction; False if it was settled already."""
     async with station.transaction() as connection:
-        settled = await removals.settle(connection, person, removal_id, settlement, correlation_id, station.now())
+        settled = await settlements.settle(connection, person, removal_id, settlement, correlation_id, station.now())
     log.info("removal_settled", removal_id=removal_id, state=settlement.state, why=settlement.why, mine=settled)
     return settled

@@ -11,12 +11,13 @@ import psycopg
 import pytest
 
 from messages.events import ReclaimStopped
-from store import plans, removals
+from store import plans, removals, settlements
 from store.connect import Connection, open_connection
 from store.endings import Fenced
 from store.outbox import say
-from store.removals import Item, Settlement
+from store.removals import Item
 from store.runs import Run
+from store.settlements import Settlement
 from tests.conftest import Database
 from tests.rows import NOW, add_profile, count
 from tests.store.people import acme, add_candidate, add_subscription, start_run
@@ -56,7 +57,7 @@ async def intend(connection: Connection, run: Run, person: Item, now: datetime =
 
 async def settle(connection: Connection, person: Item, removal: int, settlement: Settlement = DONE) -> bool:
     async with connection.transaction():
-        return await removals.settle(connection, person, removal, settlement, uuid4(), NOW)
+        return await settlements.settle(connection, person, removal, settlement, uuid4(), NOW)
 
 
 async def test_an_intent_says_until_when_it_may_be_called(database: Database) -> None:
@@ -150,7 +151,7 @@ async def test_several_who_intend_at_once_never_exceed_the_cap_by_one(database: 
                 await asyncio.sleep(0.02)  # whoever had not locked would be seen by the others by now
                 if held is None:
                     intent = await removals.intend(connection, run, person, LOOK, window=WINDOW, now=NOW)
-                    await removals.settle(connection, person, intent.removal_id, DONE, uuid4(), NOW)
+                    await settlements.settle(connection, person, intent.removal_id, DONE, uuid4(), NOW)
                 return held
 
         held = await asyncio.gather(*map(carry_out, people))
@@ -184,9 +185,9 @@ async def test_a_removal_is_settled_once(database: Database) -> None:
 async def test_the_next_person_is_the_first_who_is_not_settled(database: Database) -> None:
     async with approved(database) as (owner, _, plan, run, (first, second)):
         assert await removals.next_unsettled(owner, plan) == first.subscription_id
-        await removals.settle_item(owner, first, "kept", "is an admin now", NOW)
+        await settlements.settle_item(owner, first, "kept", "is an admin now", NOW)
         assert await removals.next_unsettled(owner, plan) == second.subscription_id
-        await removals.settle_item(owner, first, "reclaimed", "a second thought", NOW)
+        await settlements.settle_item(owner, first, "reclaimed", "a second thought", NOW)
         assert await removals.outcomes(owner, plan) == {"kept": 1, "waiting": 1}, "settled is settled"
         await settle(owner, second, await intend(owner, run, second))
         assert await removals.next_unsettled(owner, plan) is None
