@@ -164,5 +164,5 @@ async def _publish(stack: Stack, admin_gid: str, since: datetime) -> None:
         await profiles.create(connection, draft)
         profile = await profiles.get(connection, "acme")
         assert profile is not None
-        publication = Publication(cron="0 5 * * *", next_due_at=now + timedelta(days=1), threshold_days=None)
+        publication = Publication(cron="0 5 * * *", threshold_days=None)
         await profiles.publish(connection, profile, publication, now)

@@ -221,6 +221,6 @@ async def _published(owner: Connection, asana: Running, key: str, now: datetime)
     await profiles.create(owner, draft)
     profile = await profiles.get(owner, "acme")
     assert profile is not None
-    publication = Publication(cron="0 5 * * *", next_due_at=now + timedelta(days=1), threshold_days=THRESHOLD.days)
+    publication = Publication(cron="0 5 * * *", threshold_days=THRESHOLD.days)
     await profiles.publish(owner, profile, publication, now)
     return profile.id
