@@ -15,6 +15,7 @@ from typing import TypeVar
 import structlog
 
 from asana_api.errors import AsanaError, RateLimited, TryLater
+from connections.sealing import SealBroken
 from connections.tokens import ConnectionIsLost, NotConnected
 from messages.commands import Command
 from store import endings, reconciliation, runs, slices
@@ -90,7 +91,7 @@ async def _carried_out(piece: Slice, work: Callable[[Slice], Awaitable[None]]) -
         if isinstance(error, RateLimited):
             raise RetryLater(str(error), seconds=error.retry_after) from error
         raise
-    except (AsanaError, ConnectionIsLost, NotConnected, RunRefused) as error:
+    except (AsanaError, ConnectionIsLost, NotConnected, SealBroken, RunRefused) as error:
         await fail_run(piece, str(error))
     else:
         log.info("slice_done", slice=piece.run.slice, seconds=round(time.monotonic() - began, 3))
