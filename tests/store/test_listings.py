@@ -62,6 +62,17 @@ async def test_a_listing_is_counted_and_compared_with_what_is_known(database: Da
     assert found.missing == 2, "an inactive membership is no seat"
 
 
+async def test_a_former_membership_beside_a_new_one_is_no_contradiction(database: Database) -> None:
+    async with acme(database) as (owner, profile):
+        run = await start_run(owner, profile, "download")
+        former = listed("1", is_active=False, membership_gid="77", is_admin=True)
+        await listings.stage_memberships(owner, run, [former, listed("1")])
+        found = await listings.compare(owner, run)
+        assert (found.contradictions, found.seats) == (0, 1)
+        await merged(owner, run)
+        assert await state_of(owner, "1") == ("active", "member", False, "91")
+
+
 async def test_who_is_missing_is_asked_for_once(database: Database) -> None:
     async with acme(database) as (owner, profile):
         for gid in ("1", "2", "3", "4"):

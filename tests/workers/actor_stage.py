@@ -164,6 +164,10 @@ class Stage:
         )
         return {str(row["user_gid"]): (str(row["state"]), str(row["reason"])) for row in rows}
 
+    async def picture(self) -> tuple[dict[str, Row], dict[str, tuple[str, str]]]:
+        """Return all that is believed of everybody: to be compared with a later one."""
+        return await self.subscriptions(), await self.candidates()
+
     async def approved_plan(self, limit: int | None = None) -> str:
         """Unleash the profile, make a plan of who is ready, and approve it; return its hash."""
         await self.owner.execute("UPDATE profile SET work_goes_to = 'the admin', leashed = false")

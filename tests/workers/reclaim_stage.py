@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from messages.commands import ReclaimSubscription
 from messages.events import EVENTS
 from sandbox.asana import Running
-from sandbox.asana.faults import Fault
+from sandbox.asana.faults import Fault, Kind
 from sandbox.asana.removals import Removal
 from store import housekeeping
 from store.runs import Run
@@ -65,6 +66,13 @@ class Plan:
         command = await self.stage.take_a(ReclaimSubscription)
         assert isinstance(command, ReclaimSubscription)
         return command
+
+    async def lose_the_first_answer(self, kind: Kind = "lost", **how: Any) -> None:  # noqa: ANN401 - a fault's words
+        """Call for the first person and get no answer; the run then waits."""
+        self.stage.asana.faults.add(kind, route=REMOVE, times=1, **how)
+        await self.stage.deliver(await self.first_command())
+        assert (await self.removals())[self.people[0]]["state"] == "calling"
+        assert await self.stage.take() is None
 
     async def recover(self, **later: float) -> int:
         """Move the clock and have overdue removals read back, as the scheduler does; return how many there were."""

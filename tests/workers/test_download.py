@@ -9,7 +9,7 @@ from messages.commands import DownloadSubscriptions
 from sandbox.asana import Running
 from tests.conftest import Database
 from tests.workers import bad_pages
-from tests.workers.actor_stage import Row, Stage, actor_stage, organization
+from tests.workers.actor_stage import actor_stage, organization
 from workers.retrying import RetryLater
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -17,7 +17,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.services]
 SEATS = "/workspaces/{workspace_gid}/workspace_memberships"
 EXPIRED = '{"errors":[{"message":"offset: Your pagination token has expired."}]}'
 TRUNCATED = '{"errors":[{"message":"The result is too large and was truncated."}]}'
-OF_ONE = {"user": "[0-9]+"}
 
 
 @pytest.fixture
@@ -28,11 +27,6 @@ def asana() -> Iterator[Running]:
 
 def spoil(asana: Running, kind: Any, **how: Any) -> None:  # noqa: ANN401 - what a fault takes
     asana.faults.add(kind, **{"route": SEATS, **how})
-
-
-async def picture(stage: Stage) -> tuple[dict[str, Row], dict[str, tuple[str, str]]]:
-    """What is believed of everybody."""
-    return await stage.subscriptions(), await stage.candidates()
 
 
 Spoil = Callable[[Running], None]
@@ -78,7 +72,7 @@ async def test_a_listing_that_is_not_whole_moves_nothing_and_nobody(
 ) -> None:
     async with actor_stage(asana, database) as stage:
         await stage.run("cycle")
-        before = await picture(stage)
+        before = await stage.picture()
         tomorrow = stage.later(days=1)
         spoiled(asana)
         cycle = await stage.run("cycle")
@@ -92,7 +86,7 @@ async def test_a_listing_that_is_not_whole_moves_nothing_and_nobody(
         }
         assert (steps["download"].state, cycle.state) == ("failed", "failed")
         assert (cycle.reason or "").startswith("download: ")
-        assert await picture(stage) == before
+        assert await stage.picture() == before
         (failed, _) = await stage.events("RunFailed", tomorrow)
         assert failed["reason"] == steps["download"].reason
         assert len(await stage.events("RunFinished", tomorrow)) == 4

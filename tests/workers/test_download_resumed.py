@@ -1,7 +1,7 @@
 """The download that is interrupted, comes twice, or misses people: it goes on where it was and asks for each."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,14 +11,13 @@ from sandbox.asana import Running
 from store import listings
 from tests.conftest import Database
 from tests.workers import bad_pages
-from tests.workers.actor_stage import Row, Stage, actor_stage, organization
+from tests.workers.actor_stage import actor_stage, organization
 from workers import download
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 SEATS = "/workspaces/{workspace_gid}/workspace_memberships"
 EXPIRED = '{"errors":[{"message":"offset: Your pagination token has expired."}]}'
-TRUNCATED = '{"errors":[{"message":"The result is too large and was truncated."}]}'
 OF_ONE = {"user": "[0-9]+"}
 
 
@@ -32,22 +31,12 @@ def spoil(asana: Running, kind: Any, **how: Any) -> None:  # noqa: ANN401 - what
     asana.faults.add(kind, **{"route": SEATS, **how})
 
 
-async def picture(stage: Stage) -> tuple[dict[str, Row], dict[str, tuple[str, str]]]:
-    """What is believed of everybody."""
-    return await stage.subscriptions(), await stage.candidates()
-
-
-Spoil = Callable[[Running], None]
-
-
-def bad(kind: Any, **how: Any) -> Spoil:  # noqa: ANN401 - what a fault takes
-    return lambda asana: spoil(asana, kind, **how)
-
-
+@pytest.mark.parametrize("pages_in_a_round", [1, 10])
 async def test_an_expired_offset_begins_that_listing_anew_and_splices_nothing(
-    asana: Running, database: Database
+    pages_in_a_round: int, asana: Running, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first try saw a person who then left: only a listing that was begun anew does not show them any more."""
+    monkeypatch.setattr(download, "ROUND", pages_in_a_round)
     async with actor_stage(asana, database) as stage:
         first = next(iter(asana.organization.company.memberships.values())).person.gid
         spoil(asana, "answer", status=400, times=1, query={"offset": ".+"}, body=EXPIRED)
@@ -66,13 +55,13 @@ async def test_an_expired_offset_begins_that_listing_anew_and_splices_nothing(
 async def test_a_few_who_slipped_between_two_pages_are_asked_for_and_stay(asana: Running, database: Database) -> None:
     async with actor_stage(asana, database) as stage:
         await stage.run("cycle")
-        before = await picture(stage)
+        before = await stage.picture()
         tomorrow = stage.later(hours=1)
         asana.requests.reset()
         spoil(asana, "patch", patch=bad_pages.without_the_last(3), times=1)
         steps = await stage.steps(await stage.run("cycle"))
         assert steps["download"].state == "finished"
-        assert await picture(stage) == before
+        assert await stage.picture() == before
         assert await stage.events("SubscriptionGone", tomorrow) == []
         assert asana.requests.by_route[f"GET {SEATS}"] == 2 + 3, "two pages, and each of the three by themselves"
 

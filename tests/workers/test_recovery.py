@@ -8,7 +8,7 @@ import pytest
 from sandbox.asana import Running
 from tests.conftest import Database
 from tests.workers.actor_stage import organization
-from tests.workers.reclaim_stage import MEMBERSHIPS, REMOVE, Plan, reclaim_stage
+from tests.workers.reclaim_stage import MEMBERSHIPS, REMOVE, reclaim_stage
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -19,15 +19,6 @@ READS = f"GET {MEMBERSHIPS}"
 def asana() -> Iterator[Running]:
     with organization(people=80) as lookalike:
         yield lookalike
-
-
-async def lose_the_first_answer(plan: Plan, kind: Any = "lost", **how: Any) -> None:  # noqa: ANN401 - a fault's words
-    """Call for the first person and get no answer; the run then waits."""
-    plan.stage.asana.faults.add(kind, route=REMOVE, times=1, **how)
-    command = await plan.first_command()
-    await plan.stage.deliver(command)
-    assert (await plan.removals())[plan.people[0]]["state"] == "calling"
-    assert await plan.stage.take() is None
 
 
 AFTER_EFFECT: dict[str, dict[str, Any]] = {
@@ -46,7 +37,7 @@ async def test_a_removal_whose_answer_was_lost_is_read_back_as_done_and_the_run_
     how: dict[str, Any], asana: Running, database: Database
 ) -> None:
     async with reclaim_stage(asana, database) as plan:
-        await lose_the_first_answer(plan, **how)
+        await plan.lose_the_first_answer(**how)
         lost, *others = plan.people
         assert len(asana.removals.calls) == 1, "nobody else is called while one is unknown"
         asana.requests.reset()
@@ -76,7 +67,7 @@ async def test_a_removal_that_did_nothing_is_parked_and_never_called_again(
     how: dict[str, Any], asana: Running, database: Database
 ) -> None:
     async with reclaim_stage(asana, database) as plan:
-        await lose_the_first_answer(plan, **how)
+        await plan.lose_the_first_answer(**how)
         parked, *others = plan.people
         await plan.recover()
         assert await plan.outcomes() == {parked: "unknown", **dict.fromkeys(others, "reclaimed")}
@@ -96,7 +87,7 @@ async def test_a_removal_that_did_nothing_is_parked_and_never_called_again(
 
 async def test_a_person_who_was_put_back_meanwhile_is_parked(asana: Running, database: Database) -> None:
     async with reclaim_stage(asana, database, people=1) as plan:
-        await lose_the_first_answer(plan)
+        await plan.lose_the_first_answer()
         asana.changes.rejoin(plan.people[0])
         await plan.recover()
         assert await plan.outcomes() == dict.fromkeys(plan.people, "unknown")
@@ -107,7 +98,7 @@ async def test_a_person_who_was_put_back_meanwhile_is_parked(asana: Running, dat
 async def test_a_removal_that_is_shown_inactive_is_done(asana: Running, database: Database) -> None:
     asana.look.removed_stay_listed = True
     async with reclaim_stage(asana, database, people=2) as plan:
-        await lose_the_first_answer(plan)
+        await plan.lose_the_first_answer()
         await plan.recover()
         assert await plan.outcomes() == dict.fromkeys(plan.people, "reclaimed")
 
@@ -130,7 +121,7 @@ async def test_nothing_is_read_before_its_time(asana: Running, database: Databas
 
 async def test_two_readings_that_differ_settle_nothing_yet(asana: Running, database: Database) -> None:
     async with reclaim_stage(asana, database, people=1) as plan:
-        await lose_the_first_answer(plan)
+        await plan.lose_the_first_answer()
 
         def put_back(page: object) -> object:
             asana.changes.rejoin(plan.people[0])
@@ -158,7 +149,7 @@ async def test_as_long_as_asana_does_not_say_the_removal_stays_unknown_and_is_as
     how: dict[str, Any], asana: Running, database: Database
 ) -> None:
     async with reclaim_stage(asana, database, people=2) as plan:
-        await lose_the_first_answer(plan)
+        await plan.lose_the_first_answer()
         fault = asana.faults.add(route=MEMBERSHIPS, query={"user": ".+"}, **how)
         assert await plan.recover() == 1
         assert plan.stage.errors == []
@@ -171,7 +162,7 @@ async def test_as_long_as_asana_does_not_say_the_removal_stays_unknown_and_is_as
 
 async def test_without_a_credential_the_removal_stays_unknown(asana: Running, database: Database) -> None:
     async with reclaim_stage(asana, database, people=1) as plan:
-        await lose_the_first_answer(plan)
+        await plan.lose_the_first_answer()
         await plan.stage.owner.execute("DELETE FROM credential")
         assert await plan.recover() == 1
         assert plan.stage.errors == []

@@ -1,7 +1,6 @@
 """What happens beside a removal whose outcome is unknown: other runs, downloads, crashes, and recovery itself twice."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -9,12 +8,10 @@ from messages.commands import ReclaimSubscription
 from sandbox.asana import Running
 from tests.conftest import Database
 from tests.workers.actor_stage import organization
-from tests.workers.reclaim_stage import MEMBERSHIPS, REMOVE, Plan, reclaim_stage
+from tests.workers.reclaim_stage import REMOVE, reclaim_stage
 from workers import reclaim, removing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
-
-READS = f"GET {MEMBERSHIPS}"
 
 
 @pytest.fixture
@@ -23,31 +20,11 @@ def asana() -> Iterator[Running]:
         yield lookalike
 
 
-async def lose_the_first_answer(plan: Plan, kind: Any = "lost", **how: Any) -> None:  # noqa: ANN401 - a fault's words
-    """Call for the first person and get no answer; the run then waits."""
-    plan.stage.asana.faults.add(kind, route=REMOVE, times=1, **how)
-    command = await plan.first_command()
-    await plan.stage.deliver(command)
-    assert (await plan.removals())[plan.people[0]]["state"] == "calling"
-    assert await plan.stage.take() is None
-
-
-AFTER_EFFECT: dict[str, dict[str, Any]] = {
-    "the connection closed": {"kind": "lost"},
-    "half an answer": {"kind": "cut"},
-    "500": {"kind": "answer", "status": 500, "after_effect": True},
-    "502 with a web page": {"kind": "html", "status": 502, "after_effect": True},
-    "a web page": {"kind": "html", "after_effect": True},
-    "another answer": {"kind": "answer", "status": 200, "body": '{"data":{"gid":"1"}}', "after_effect": True},
-    "404 in another form": {"kind": "answer", "status": 404, "body": "not found", "after_effect": True},
-}
-
-
 async def test_a_run_that_was_given_up_while_a_removal_was_called_has_it_settled_all_the_same(
     asana: Running, database: Database
 ) -> None:
     async with reclaim_stage(asana, database) as plan:
-        await lose_the_first_answer(plan)
+        await plan.lose_the_first_answer()
         await plan.stage.owner.execute(
             "UPDATE run SET state = 'failed', ended_at = now(), reason = 'given up' WHERE state = 'running'"
         )
@@ -64,7 +41,7 @@ async def test_a_run_that_was_given_up_while_a_removal_was_called_has_it_settled
 async def test_no_other_removal_starts_while_one_is_unknown(asana: Running, database: Database) -> None:
     """Not by a new run of the same plan, and not by the day's cycle."""
     async with reclaim_stage(asana, database) as plan:
-        await lose_the_first_answer(plan)
+        await plan.lose_the_first_answer()
         await plan.stage.owner.execute(
             "UPDATE run SET state = 'failed', ended_at = now(), reason = 'given up' WHERE state = 'running'"
         )
@@ -80,7 +57,7 @@ async def test_a_download_that_finds_the_person_missing_first_does_not_confuse_t
     asana: Running, database: Database
 ) -> None:
     async with reclaim_stage(asana, database, people=2) as plan:
-        await lose_the_first_answer(plan)
+        await plan.lose_the_first_answer()
         lost = plan.people[0]
         plan.stage.later(seconds=5)
         await plan.stage.run("download")
@@ -139,7 +116,7 @@ async def test_a_delivery_that_looked_before_the_intent_was_written_leaves_the_r
 
 async def test_a_parked_person_who_works_again_is_let_go(asana: Running, database: Database) -> None:
     async with reclaim_stage(asana, database, people=1) as plan:
-        await lose_the_first_answer(plan, "answer", status=500)
+        await plan.lose_the_first_answer("answer", status=500)
         await plan.recover()
         plan.stage.later(days=1)
         asana.changes.act(plan.people[0])
@@ -149,7 +126,7 @@ async def test_a_parked_person_who_works_again_is_let_go(asana: Running, databas
 
 async def test_recovery_that_is_asked_for_twice_settles_once(asana: Running, database: Database) -> None:
     async with reclaim_stage(asana, database, people=2) as plan:
-        await lose_the_first_answer(plan)
+        await plan.lose_the_first_answer()
         plan.stage.later(seconds=75)
         rows = await plan.stage.rows(
             "SELECT payload FROM outbox WHERE name = 'reclaim_subscription' ORDER BY id LIMIT 1"
