@@ -19,6 +19,16 @@ Connection: TypeAlias = AsyncConnection[TupleRow]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
 
 
+NOTICING = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""libpq's options that notice a server which says nothing any more: seconds, and for the last one milliseconds."""
+
+
 class DatabaseUnfit(Exception):
     """The database cannot be used as it is; the sentence says what to do."""
 
@@ -48,7 +58,7 @@ async def open_connection(url: str) -> AsyncIterator[Connection]:
     Raises DatabaseAway when the server does not answer, DatabaseUnfit when it is not one of ours.
     """
     try:
-        connection = await AsyncConnection.connect(url, autocommit=True, connect_timeout=10)
+        connection = await AsyncConnection.connect(url, autocommit=True, **NOTICING)
     except psycopg.OperationalError as error:
         raise DatabaseAway(f"the database does not answer: {str(error).strip()}") from None
     async with connection:
@@ -62,14 +72,7 @@ async def open_pool(url: str, *, size: int) -> AsyncIterator[Pool]:
     async with open_connection(url):
         pass
     pool: Pool = AsyncConnectionPool(
-        url, min_size=1, max_size=size, open=False, kwargs={"autocommit": True, "connect_timeout": 10}, timeout=30
+        url, min_size=1, max_size=size, open=False, kwargs={"autocommit": True, **NOTICING}, timeout=30
     )
     async with pool:
         yield pool
-
-
-async def in_one_transaction(url: str, script: str) -> None:
-    """Run a whole script of SQL (schema.sql) as one transaction."""
-    connection = await AsyncConnection.connect(url, autocommit=True, connect_timeout=10)
-    async with connection, connection.transaction():
-        await connection.execute(script.encode())
