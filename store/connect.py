@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
@@ -27,6 +28,11 @@ NOTICING = {
     "tcp_user_timeout": 20_000,
 }
 """libpq's options that notice a server which says nothing any more: seconds, and for the last one milliseconds."""
+
+
+def with_notice(url: str) -> str:
+    """Return the address with those options, as libpq takes them."""
+    return make_conninfo(url, **NOTICING)
 
 
 class DatabaseUnfit(Exception):
@@ -58,7 +64,7 @@ async def open_connection(url: str) -> AsyncIterator[Connection]:
     Raises DatabaseAway when the server does not answer, DatabaseUnfit when it is not one of ours.
     """
     try:
-        connection = await AsyncConnection.connect(url, autocommit=True, **NOTICING)
+        connection = await AsyncConnection.connect(with_notice(url), autocommit=True)
     except psycopg.OperationalError as error:
         raise DatabaseAway(f"the database does not answer: {str(error).strip()}") from None
     async with connection:
@@ -72,7 +78,7 @@ async def open_pool(url: str, *, size: int) -> AsyncIterator[Pool]:
     async with open_connection(url):
         pass
     pool: Pool = AsyncConnectionPool(
-        url, min_size=1, max_size=size, open=False, kwargs={"autocommit": True, **NOTICING}, timeout=30
+        with_notice(url), min_size=1, max_size=size, open=False, kwargs={"autocommit": True}, timeout=30
     )
     async with pool:
         yield pool
