@@ -6,7 +6,11 @@ with a line that names the variable.
 
 from collections.abc import Callable
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
+import pika
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -18,14 +22,25 @@ class SettingsUnfit(Exception):
     """A setting is missing or wrong; the sentence names the variable."""
 
 
-def _an_address(*schemes: str) -> Callable[[SecretStr], SecretStr]:
-    def check(value: SecretStr) -> SecretStr:
-        if value.get_secret_value().partition("://")[0] not in schemes:
-            sentence = f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
-            raise ValueError(sentence)
-        return value
+def _is_postgres(value: SecretStr) -> SecretStr:
+    return _an_address(value, ("postgresql", "postgres"), conninfo_to_dict)
 
-    return check
+
+def _is_amqp(value: SecretStr) -> SecretStr:
+    return _an_address(value, ("amqp", "amqps"), pika.URLParameters)
+
+
+def _an_address(value: SecretStr, schemes: tuple[str, ...], read: Callable[[str], object]) -> SecretStr:
+    """Read an address as its library will, and never repeat any of it: it holds a password."""
+    url = value.get_secret_value()
+    if url.partition("://")[0] not in schemes:
+        raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    try:
+        _ = urlsplit(url).port
+        read(url)
+    except (psycopg.ProgrammingError, ValueError, TypeError, AssertionError):
+        raise ValueError("cannot be read as an address: look at its port, options and percent signs") from None
+    return value
 
 
 class Settings(BaseSettings):
@@ -33,9 +48,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    database_url: Annotated[SecretStr, AfterValidator(_an_address("postgresql", "postgres"))] | None = None
-    internal_url: Annotated[SecretStr, AfterValidator(_an_address("amqp", "amqps"))] | None = None
-    edge_url: Annotated[SecretStr, AfterValidator(_an_address("amqp", "amqps"))] | None = None
+    database_url: Annotated[SecretStr, AfterValidator(_is_postgres)] | None = None
+    internal_url: Annotated[SecretStr, AfterValidator(_is_amqp)] | None = None
+    edge_url: Annotated[SecretStr, AfterValidator(_is_amqp)] | None = None
     keys: SecretStr | None = None
     """Fernet keys that seal tokens, newest first, separated by commas."""
 
@@ -82,4 +97,4 @@ def read_settings(*needed: Needed) -> Settings:
 
 
 def _line(where: tuple[int | str, ...], message: str) -> str:
-    return f"{PREFIX}{'.'.join(str(part) for part in where).upper()}: {message}"
+    return f"{PREFIX}{'.'.join(str(part) for part in where).upper()}: {message.removeprefix('Value error, ')}"

@@ -16,6 +16,7 @@
     ├── NotThere             404, which also means "not for you to see": no proof that anything is gone
     ├── BadAnswer            not Asana, or not what Asana promises: believe nothing of it
     ├── RefusedHere          never sent: we refused it ourselves
+    │   └── TooLate             because its time had passed: look again before another try
     └── OutcomeUnknown       a change was or may have been sent: read what became of it, never send it again
 
 Asked for a change, every error but OutcomeUnknown says that the change was certainly not made.
@@ -105,6 +106,10 @@ class BadAnswer(AsanaError):
 
 class RefusedHere(AsanaError):
     """Never sent: Seatkeeper refused to make this call."""
+
+
+class TooLate(RefusedHere):
+    """Never sent: the time allowed for this call had passed."""
 
 
 class OutcomeUnknown(AsanaError):

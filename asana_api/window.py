@@ -8,7 +8,7 @@ byte is written. What remains is the time between that reading and the write.
 import time
 from collections.abc import Mapping
 
-from asana_api.errors import RefusedHere
+from asana_api.errors import TooLate
 
 
 class CallWindow:
@@ -19,10 +19,10 @@ class CallWindow:
         self._connecting, self._sending = False, False
 
     def seconds_left(self) -> float:
-        """How long the call may take; RefusedHere if the window has passed."""
+        """How long the call may take; TooLate if the window has passed."""
         left = self._call_before - time.monotonic()
         if left <= 0:
-            raise RefusedHere("the time allowed for this call has passed", call=self._call)
+            raise TooLate("the time allowed for this call has passed", call=self._call)
         return left
 
     async def __call__(self, event: str, _info: Mapping[str, object]) -> None:

@@ -122,7 +122,7 @@ def _document(where: Profile, found: Explanation) -> dict[str, object]:
         "subscription_id user_gid name email software_model is_admin joined_at state gone_at gone_because last_act_at"
         " last_act proof source asked_at trouble"
     )
-    decided = "decided_at state_from state_to decided_by why"
+    decided = "decided_at state_from state_to decided_by why evidence"
     return {
         "profile": where.name,
         "sentence": f"{seat.name or seat.user_gid} {_in_a_word(found)}",

@@ -39,7 +39,11 @@ def stop(
     by: By = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let no removal start from this moment on. What is already on its way to Asana is settled."""
+    """Let no removal be intended from this moment on.
+
+    One that was intended just before, at most one for each profile, may still be sent within its ten seconds; what
+    became of it is settled as ever.
+    """
     if not why.strip():
         raise BadUse("--why says why")
 

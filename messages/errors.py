@@ -8,11 +8,12 @@ class MessageError(ValueError):
 class RequestError(MessageError):
     """The request was refused; the sentence says why and goes to the quarantine and into RequestRefused."""
 
-    def __init__(self, reason: str, request_id: str | None = None) -> None:
-        """Keep the id that the sender gave, where one could be read, so that the refusal can be answered."""
+    def __init__(self, reason: str, request_id: str | None = None, profile: str | None = None) -> None:
+        """Keep the id and the profile that the sender gave, where they could be read, so that an answer finds them."""
         super().__init__(reason)
         self.reason = reason
         self.request_id = request_id
+        self.profile = profile
 
 
 class EnvelopeError(MessageError):

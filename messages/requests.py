@@ -5,6 +5,7 @@ refuses with one sentence that says what to mend.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Self
 from uuid import UUID
@@ -14,6 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from messages.errors import RequestError
 from messages.kinds import RunKind
 
+PROFILE_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 LARGEST_BODY = 64 * 1024
 """Bytes."""
 
@@ -25,7 +27,7 @@ class Request(BaseModel):
 
     id: UUID
     kind: RunKind
-    profile: str = Field(min_length=1, max_length=63, pattern=r"^[a-z0-9][a-z0-9-]*$")
+    profile: str = Field(pattern=PROFILE_NAME.pattern)
     requested_by: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
     at: AwareDatetime | None = None
     """Not before this moment; now when it is missing."""
@@ -49,7 +51,7 @@ def read_request(body: bytes) -> Request:
     try:
         return Request.model_validate_json(json.dumps(fields))
     except ValidationError as error:
-        raise RequestError(_sentence(error), claimed_id) from None
+        raise RequestError(_sentence(error), claimed_id, _claimed_profile(fields)) from None
     except RecursionError:  # writing may reach less deep than reading
         raise RequestError("the body is nested too deeply", claimed_id) from None
 
@@ -89,9 +91,15 @@ def _claimed_id(fields: dict[str, object]) -> str | None:
         return None
 
 
+def _claimed_profile(fields: dict[str, object]) -> str | None:
+    profile = fields.get("profile")
+    return profile if isinstance(profile, str) and PROFILE_NAME.fullmatch(profile) else None
+
+
 def _sentence(error: ValidationError) -> str:
     parts = []
     for problem in error.errors(include_url=False)[:3]:
         where = ".".join(str(part)[:60] for part in problem["loc"])
-        parts.append(f"{where}: {problem['msg']}" if where else problem["msg"])
+        words = problem["msg"].removeprefix("Value error, ")
+        parts.append(f"{where}: {words}" if where else words)
     return "; ".join(parts)

@@ -83,7 +83,8 @@ async def change(connection: Connection, profile_id: int, candidate_id: int, ste
     """Bring a candidate from one state to another; False if it is not in `state_from` (any more)."""
     assert step.state_from is not None
     cursor = await connection.execute(
-        """UPDATE candidate c SET state = %(to)s, why = %(why)s, changed_at = %(now)s, verdict = %(evidence)s,
+        """UPDATE candidate c SET state = %(to)s, why = %(why)s, changed_at = %(now)s,
+                  verdict = c.verdict || %(evidence)s,
                   closed_at = CASE WHEN %(to)s LIKE 'closed%%' THEN %(now)s::timestamptz END
              FROM subscription s, profile p
             WHERE c.profile_id = %(profile)s AND c.id = %(id)s AND c.state = %(from)s

@@ -39,6 +39,7 @@ class Decided:
     state_to: str
     decided_by: str
     why: str
+    evidence: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ async def explain(connection: Connection, profile_id: int, user_gid: str, now: d
     verdict = judge(judged.seat, rule, pull_started_at=pulled, now=now) if judged and rule and pulled else None
     return Explanation(
         subscription=subscription,
-        covered=list(judged.seat.covered) if judged else [],
+        covered=await _covered(connection, profile_id, subscription.subscription_id),
         threshold_days=rule.threshold.days if rule else None,
         verdict=verdict,
         candidate_state=judged.candidate_state if judged else None,
@@ -135,10 +136,20 @@ async def _subscription(connection: Connection, profile_id: int, user_gid: str) 
         return await cursor.fetchone()
 
 
+async def _covered(connection: Connection, profile_id: int, subscription_id: int) -> list[tuple[datetime, datetime]]:
+    """Return the windows that were seen completely, also of a seat that is gone: of one that we reclaimed above all."""
+    cursor = await connection.execute(
+        """SELECT lower(w), upper(w) FROM coverage, unnest(covered) AS w
+            WHERE profile_id = %s AND subscription_id = %s ORDER BY w""",
+        [profile_id, subscription_id],
+    )
+    return [(row[0], row[1]) for row in await cursor.fetchall()]
+
+
 async def _decisions(connection: Connection, profile_id: int, subscription_id: int) -> list[Decided]:
     async with connection.cursor(row_factory=class_row(Decided)) as cursor:
         await cursor.execute(
-            """SELECT decided_at, state_from, state_to, decided_by, why FROM decision
+            """SELECT decided_at, state_from, state_to, decided_by, why, evidence FROM decision
                 WHERE profile_id = %s AND subscription_id = %s ORDER BY id""",
             [profile_id, subscription_id],
         )

@@ -11,10 +11,13 @@ from messages.commands import ReclaimSubscription
 from messages.events import PlanExpired
 from store import endings, runs
 from store.connect import Connection
+from store.endings import End
 from store.outbox import add_command, say
 
 COPIES_KEPT = timedelta(days=7)
 """How long the outbox keeps commands that were sent. Events stay."""
+FORGOTTEN_AFTER = timedelta(days=1)
+"""How long a step may wait for a worker: a backlog is no fault, a day of it is."""
 ASK_AGAIN = timedelta(minutes=1)
 PRUNED_AT_ONCE = 10_000
 
@@ -36,6 +39,27 @@ async def fail_abandoned(connection: Connection, now: datetime) -> int:
             assert run is not None
             reason = f"no sign of life for longer than its lease, which ended at {row[1]:%Y-%m-%d %H:%M:%S %Z}"
             await endings.fail(connection, run, counts=run.counts, reason=reason, now=now)
+        failed += 1
+
+
+async def fail_forgotten(connection: Connection, now: datetime) -> int:
+    """Fail the steps that were never taken up although their command was due long ago; return how many."""
+    failed = 0
+    while True:
+        async with connection.transaction():
+            cursor = await connection.execute(
+                """SELECT id FROM run WHERE state = 'queued' AND kind <> 'cycle'
+                      AND greatest(created_at, not_before) < %s
+                    ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED""",
+                [now - FORGOTTEN_AFTER],
+            )
+            row = await cursor.fetchone()
+            if row is None:
+                return failed
+            run = await runs.get(connection, row[0], lock=True)
+            assert run is not None
+            reason = "its command was due more than a day ago, and no worker has taken it up"
+            await endings.end_without_start(connection, run, End(state="failed", reason=reason), now)
         failed += 1
 
 

@@ -19,6 +19,10 @@ from store.endings import Fenced
 from store.runs import Run
 
 
+class NotReady(Exception):
+    """The candidate changed between the look and the intent: look again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One person of the run's plan, and the removal that was intended for them, if any."""
@@ -121,7 +125,7 @@ async def intend(
 ) -> Intent:
     """Write the intent, after `why_held` said None in this transaction; `look["at"]` is when the last look ended.
 
-    Raises Fenced if the run was taken up by another worker, or the candidate is not ready any more.
+    Raises Fenced if the run was taken up by another worker, NotReady if the candidate is not ready any more.
     """
     mine = await connection.execute(
         "SELECT FROM run WHERE id = %s AND fence = %s AND state = 'running' FOR UPDATE", [run.id, run.fence]
@@ -137,7 +141,7 @@ async def intend(
         correlation_id=run.correlation_id,
     )
     if not await candidates.change(connection, person.profile_id, person.candidate_id, step, now):
-        raise Fenced(f"candidate {person.candidate_id} is not ready any more")
+        raise NotReady(f"candidate {person.candidate_id} is not ready any more")
     cursor = await connection.execute(
         """INSERT INTO removal (profile_id, plan_hash, subscription_id, user_gid, run_id, state, last_look_at,
                                 last_look, intended_at, call_before)

@@ -57,7 +57,7 @@ async def accept(connection: Connection, request: Request, now: datetime) -> Acc
     Raises RequestError with the reason for a person. May raise store.endings.Fenced: then try again.
     """
     if request.at is not None and request.at > now + LATEST:
-        raise RequestError(f"at: more than {LATEST.days} days ahead", str(request.id))
+        raise RequestError(f"at: more than {LATEST.days} days ahead", str(request.id), request.profile)
     body = body_sha256(request)
     if (before := await _accepted_before(connection, request, body)) is not None:
         return before
@@ -98,7 +98,7 @@ async def _accepted_before(connection: Connection, request: Request, body: bytes
     if row is None:
         return None
     if row[0] != body:
-        raise RequestError("this id was used before for another request", str(request.id))
+        raise RequestError("this id was used before for another request", str(request.id), request.profile)
     return Accepted(row[1], again=True)
 
 
@@ -106,9 +106,9 @@ async def _published_profile(connection: Connection, request: Request) -> int:
     cursor = await connection.execute("SELECT id, status FROM profile WHERE name = %s", [request.profile])
     row = await cursor.fetchone()
     if row is None:
-        raise RequestError(f"there is no profile {request.profile}", str(request.id))
+        raise RequestError(f"there is no profile {request.profile}", str(request.id), request.profile)
     if row[1] != "published":
-        raise RequestError(f"the profile {request.profile} is not published", str(request.id))
+        raise RequestError(f"the profile {request.profile} is not published", str(request.id), request.profile)
     return int(row[0])
 
 
@@ -123,7 +123,7 @@ async def _check_plan(connection: Connection, request: Request, profile_id: int,
     row = await cursor.fetchone()
     wrong = "does not exist for this profile" if row is None else row[0]
     if wrong is not None:
-        raise RequestError(f"the plan {request.plan} {wrong}", str(request.id))
+        raise RequestError(f"the plan {request.plan} {wrong}", str(request.id), request.profile)
 
 
 async def refuse(
@@ -149,11 +149,18 @@ async def refuse(
         connection,
         RequestRefused(request_id=request_id, quarantine_id=quarantine_id, reason=reason),
         subject=f"request/{request_id}" if request_id else f"quarantine/{quarantine_id}",
-        profile_id=None,
+        profile_id=await _profile_named(connection, error.profile),
         correlation_id=request_id or uuid4(),
         now=now,
     )
     return quarantine_id
+
+
+async def _profile_named(connection: Connection, name: str | None) -> int | None:
+    """Return the profile that a refused request meant, so that whoever binds its events hears of the refusal."""
+    cursor = await connection.execute("SELECT id FROM profile WHERE name = %s", [name])
+    row = await cursor.fetchone()
+    return None if row is None else int(row[0])
 
 
 async def _kept_before(connection: Connection, kept: bytes, reason: str, now: datetime) -> int | None:

@@ -21,6 +21,12 @@ class Settlement:
     outcome: Literal["reclaimed", "refused", "unknown"]
     why: str
     recovered: bool = False
+    again: bool = False
+    """Nothing was done and nothing is wrong with the person: a later plan may name them again."""
+
+
+_REASONS = {"unknown": "outcome_unknown"}
+"""Why a candidate waits for a person, where the outcome's own word says too little."""
 
 
 async def settle(
@@ -43,10 +49,10 @@ async def settle(
     gone = settlement.outcome == "reclaimed"
     step = Change(
         state_from="awaiting_revocation",
-        state_to="closed_complete" if gone else "attention_required",
+        state_to="closed_complete" if gone else "ready" if settlement.again else "attention_required",
         by=candidates.OURSELVES,
         why=settlement.why,
-        evidence={"reason": {"unknown": "outcome_unknown"}.get(settlement.outcome, settlement.outcome)},
+        evidence={"reason": "idle" if settlement.again else _REASONS.get(settlement.outcome, settlement.outcome)},
         correlation_id=correlation_id,
     )
     await candidates.change(connection, person.profile_id, person.candidate_id, step, now)

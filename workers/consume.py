@@ -79,6 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure_logs(settings, name)
     try:
         return _serve(settings, queues, name)
+    except SettingsUnfit as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        return os.EX_CONFIG
     except ResourcesError as error:
         sys.stderr.write(f"{name}: {error}\n")
         return os.EX_UNAVAILABLE

@@ -77,6 +77,8 @@ def run(process_name: str, needed: tuple[Needed, ...], compose: Callable[[Settin
     configure_logs(settings, process_name)
     try:
         return asyncio.run(_live(process_name, settings, compose(settings)))
+    except SettingsUnfit as error:
+        return _refuse(process_name, error, os.EX_CONFIG)
     except DatabaseUnfit as error:
         return _refuse(process_name, error, os.EX_UNAVAILABLE)
 
@@ -109,6 +111,9 @@ async def _keep_all_going(stop: asyncio.Event, parts: Parts) -> int:
         await first_of(_all(works), _stopped(stop))
     except DatabaseUnfit:
         raise
+    except psycopg.errors.InsufficientPrivilege as error:
+        words = f"the role in SEATKEEPER_DATABASE_URL may not do what this process needs ({error.diag.message_primary})"
+        raise DatabaseUnfit(f"{words}; is it the address of another process?") from None
     except Exception:
         log.exception("session_broken")
         return os.EX_SOFTWARE

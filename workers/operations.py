@@ -21,7 +21,7 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, ProcessCollector, generate_latest
 from prometheus_client.registry import Collector
 
-from settings import Settings
+from settings import Settings, SettingsUnfit
 
 Check = Callable[[], str | None]
 """Returns what is wrong in words, or None. Called from another thread."""
@@ -39,9 +39,9 @@ class OperationsServer:
     def __init__(
         self, settings: Settings, process_name: str, checks: Mapping[str, Check], registry: CollectorRegistry
     ) -> None:
-        """Bind to `operations_host` and `operations_port`; OSError when that is taken."""
+        """Bind to `operations_host` and `operations_port`; SettingsUnfit when that cannot be."""
         answer = type("Answer", (_Answer,), {"process_name": process_name, "checks": checks, "registry": registry})
-        self._server = _Server((settings.operations_host, settings.operations_port), answer)
+        self._server = _bound(settings, answer)
         host, port = self._server.server_address[:2]
         self.address = f"http://{host!s}:{port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="operations", daemon=True)
@@ -56,6 +56,15 @@ class OperationsServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def _bound(settings: Settings, answer: type[BaseHTTPRequestHandler]) -> "_Server":
+    where = (settings.operations_host, settings.operations_port)
+    try:
+        return _Server(where, answer)
+    except OSError as error:
+        names = "SEATKEEPER_OPERATIONS_HOST and SEATKEEPER_OPERATIONS_PORT"
+        raise SettingsUnfit(f"{names}: nobody can listen on {where[0]}:{where[1]} ({error.strerror})") from None
 
 
 @contextlib.asynccontextmanager

@@ -19,16 +19,25 @@ from uuid import UUID
 
 import structlog
 
-from asana_api.errors import AsanaError, NeedsOperator, NotAuthorized, OutcomeUnknown, RefusedHere, TryLater
-from connections.tokens import ConnectionIsLost
-from rules.removal import Keep, Membership, Planned, last_look
+from asana_api.errors import (
+    AsanaError,
+    NeedsOperator,
+    OutcomeUnknown,
+    RateLimited,
+    RefusedHere,
+    TooLate,
+    TryLater,
+)
+from connections.sealing import SealBroken
+from connections.tokens import ConnectionIsLost, NotConnected
+from rules.removal import Keep, Planned, last_look
 from store import activity, candidates, removals, seats, settlements
-from store.activity import Asked, Seen
+from store.budget import CredentialGone
 from store.candidates import Change
 from store.connect import Connection
 from store.removals import Item
 from store.settlements import Settlement
-from workers.activity import ask
+from workers.last_look import Look, look_at
 from workers.retrying import RetryLater
 from workers.slicing import Slice
 from workers.station import Asana, Station
@@ -60,28 +69,6 @@ class Unanswered:
 Ended = Settled | Held | Unanswered
 
 
-@dataclass(frozen=True)
-class _Look:
-    """What the last look saw, and when its last byte came."""
-
-    asked: Asked
-    seen: Seen
-    membership: Membership | None
-    trouble: str | None
-    began_at: datetime
-    at: datetime
-    at_monotonic: float
-
-    def evidence(self) -> dict[str, object]:
-        return {
-            "reason": "last_look",
-            "at": self.at.isoformat(),
-            "activity_since": self.asked.since.isoformat(),
-            "act": self.seen.act,
-            "acted_at": self.seen.acted_at.isoformat() if self.seen.acted_at else None,
-        }
-
-
 async def remove(piece: Slice, person: Item) -> Ended:
     """Look a last time and, if nothing has changed, remove the person. Raises TryLater before anything was intended."""
     async with piece.station.pool.connection() as connection:
@@ -90,37 +77,11 @@ async def remove(piece: Slice, person: Item) -> Ended:
         return Held(held)
     asana = await piece.station.asana(piece.run.profile)
     async with asana.opened.permits.reserved(PERMITS_FOR_A_LOOK):
-        look = await _look(piece, asana, person)
+        look = await look_at(piece, asana, person)
         return await _decide(piece, asana, person, look)
 
 
-async def _look(piece: Slice, asana: Asana, person: Item) -> _Look | None:
-    """Read the person's activity, then their membership; None if they are no active paid seat any more."""
-    async with piece.station.pool.connection() as connection:
-        asked = await activity.ask_about(connection, person.profile_id, person.subscription_id)
-    if asked is None:
-        return None
-    began_at = piece.now()
-    seen = await ask(asana, asked)
-    membership, trouble = await _membership(asana, person.user_gid)
-    return _Look(asked, seen, membership, trouble, began_at, piece.now(), time.monotonic())
-
-
-async def _membership(asana: Asana, user_gid: str) -> tuple[Membership | None, str | None]:
-    """Return the membership as it is now, or why Asana would not say: one person's unknown, and no one else's."""
-    try:
-        answer = await asana.client.membership_of(asana.organization_gid, user_gid)
-    except (TryLater, NotAuthorized):
-        raise
-    except AsanaError as error:
-        return None, str(error)
-    if answer is None:
-        return None, None
-    seat = (answer.gid, answer.is_active, answer.is_admin, answer.is_guest, answer.is_view_only, answer.created_at)
-    return Membership(*seat), None
-
-
-async def _decide(piece: Slice, asana: Asana, person: Item, look: _Look | None) -> Ended:
+async def _decide(piece: Slice, asana: Asana, person: Item, look: Look | None) -> Ended:
     """In one transaction: keep what was seen, judge it, and write either why the person stays or the intent."""
     window = timedelta(seconds=piece.station.settings.call_window_seconds)
     async with piece.station.transaction() as connection:
@@ -138,11 +99,14 @@ async def _decide(piece: Slice, asana: Asana, person: Item, look: _Look | None) 
         call_before = look.at_monotonic + window.total_seconds()
         if time.monotonic() >= call_before:
             raise RetryLater("the database was slow, so the last look is too old to act on", seconds=1)
-        intent = await removals.intend(connection, piece.run, person, look.evidence(), window=window, now=now)
+        try:
+            intent = await removals.intend(connection, piece.run, person, look.evidence(), window=window, now=now)
+        except removals.NotReady as changed:
+            raise RetryLater(str(changed), seconds=1) from changed
     return await _call(piece, asana, person, _Called(intent.removal_id, call_before, look))
 
 
-async def _reason_to_keep(connection: Connection, person: Item, look: _Look | None, now: datetime) -> Keep | None:
+async def _reason_to_keep(connection: Connection, person: Item, look: Look | None, now: datetime) -> Keep | None:
     judged = await seats.one_to_judge(connection, person.profile_id, person.subscription_id, now=now)
     rule = await seats.rule_of(connection, person.profile_id)
     if look is None or judged is None or rule is None:
@@ -181,7 +145,7 @@ class _Called:
 
     removal_id: int
     call_before: float
-    look: _Look
+    look: Look
 
 
 async def _call(piece: Slice, asana: Asana, person: Item, called: _Called) -> Ended:
@@ -192,17 +156,23 @@ async def _call(piece: Slice, asana: Asana, person: Item, called: _Called) -> En
         )
     except OutcomeUnknown:
         return Unanswered()
-    except RefusedHere as error:
-        refusal = Settlement(state="never_sent", outcome="refused", why=str(error))
-        return await _refused(piece, person, called, refusal, concerns_everybody=True)
-    except (NeedsOperator, ConnectionIsLost) as error:
-        refusal = Settlement(state="refused", outcome="refused", why=str(error))
-        return await _refused(piece, person, called, refusal, concerns_everybody=True)
+    except RateLimited as error:
+        put_off = Settlement(state="refused", outcome="refused", why=str(error), again=True)
+        return await _refused(piece, person, called, put_off, concerns_everybody=False)
+    except (TryLater, TooLate) as error:
+        return await _refused(piece, person, called, _never_sent(error), concerns_everybody=False)
+    except (RefusedHere, ConnectionIsLost, NotConnected, CredentialGone, SealBroken) as error:
+        return await _refused(piece, person, called, _never_sent(error), concerns_everybody=True)
     except AsanaError as error:
         refusal = Settlement(state="refused", outcome="refused", why=str(error))
-        return await _refused(piece, person, called, refusal, concerns_everybody=False)
+        everybody = isinstance(error, NeedsOperator)
+        return await _refused(piece, person, called, refusal, concerns_everybody=everybody)
     log.info("removal_answered", removal_id=called.removal_id, look_to_call_seconds=round(gap, 4))
     return await _shown_gone(piece, asana, person, called)
+
+
+def _never_sent(error: Exception) -> Settlement:
+    return Settlement(state="never_sent", outcome="refused", why=str(error), again=True)
 
 
 async def _refused(

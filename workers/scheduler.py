@@ -75,7 +75,8 @@ class Scheduler:
         return Tick(
             fired=await self._fire(connection, now),
             cycles_started=await start_due_cycles(connection, now),
-            runs_abandoned=await housekeeping.fail_abandoned(connection, now),
+            runs_abandoned=await housekeeping.fail_abandoned(connection, now)
+            + await housekeeping.fail_forgotten(connection, now),
             plans_expired=await housekeeping.expire_plans(connection, now),
             recoveries_asked=await housekeeping.ask_for_recovery(connection, now, self._recovery_after),
             copies_pruned=await self._prune(connection, now),

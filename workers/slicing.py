@@ -71,8 +71,7 @@ async def correlated(carry_out: Callable[[Station, C], Awaitable[None]], station
 async def in_slice(station: Station, command: Command, work: Callable[[Slice], Awaitable[None]]) -> None:
     """Take the slice that `command` names and do `work` on it; end the run where the work cannot go on."""
     try:
-        async with station.transaction() as connection:
-            run = await slices.take(connection, command, station.now())
+        run = await _taken(station, command)
         if run is None:
             log.info("slice_dropped", slice=command.slice)
             return
@@ -80,6 +79,15 @@ async def in_slice(station: Station, command: Command, work: Callable[[Slice], A
         await _carried_out(piece, work)
     except Fenced as fenced:
         log.info("slice_fenced", why=str(fenced))
+
+
+async def _taken(station: Station, command: Command) -> Run | None:
+    """Take the slice; RetryLater where the run that stood in its way ended in the very moment of being looked at."""
+    try:
+        async with station.transaction() as connection:
+            return await slices.take(connection, command, station.now())
+    except Fenced as fenced:
+        raise RetryLater(str(fenced), seconds=1) from fenced
 
 
 async def _carried_out(piece: Slice, work: Callable[[Slice], Awaitable[None]]) -> None:

@@ -84,6 +84,7 @@ def _live(chosen: argparse.Namespace, console: Console) -> int:
     ) as stack:
         with EventReader(stack.edge_url("consumer")) as reader:
             story = Story(stack, chosen.people, console, reader)
+            story.day.took["start everything"] = time.monotonic() - began
             day = story.tell()
             checks = checks_of(day, reader, story.said())
             total = time.monotonic() - began

@@ -88,7 +88,7 @@ async def test_a_worker_whose_run_was_taken_up_by_another_intends_nothing(databa
 async def test_a_candidate_that_is_not_ready_any_more_is_not_intended_for(database: Database) -> None:
     async with approved(database) as (owner, _, _, run, (person, _)):
         await owner.execute("UPDATE candidate SET state = 'attention_required' WHERE id = %s", [person.candidate_id])
-        with pytest.raises(Fenced):
+        with pytest.raises(removals.NotReady):
             await intend(owner, run, person)
         assert await count(owner, "removal") == 0
 

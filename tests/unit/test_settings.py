@@ -50,6 +50,11 @@ def test_what_a_process_does_not_need_may_be_missing(environment: pytest.MonkeyP
     [
         ("DATABASE_URL", "mysql://me:s3cret@x"),
         ("DATABASE_URL", "s3cret"),
+        ("DATABASE_URL", "postgresql://me:s3cret%zz@x/y"),
+        ("DATABASE_URL", "postgresql://me:s3cret@x/y?bogus=1"),
+        ("DATABASE_URL", "postgresql://me:s3cret@x:port/y"),
+        ("INTERNAL_URL", "amqp://me:s3cret@x/internal?heartbeat=abc"),
+        ("EDGE_URL", "amqp://me:s3cret@x:port/edge"),
         ("INTERNAL_URL", "http://me:s3cret@x"),
         ("EDGE_URL", "postgresql://me:s3cret@x"),
         ("OPERATIONS_PORT", "65536"),

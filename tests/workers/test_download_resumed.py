@@ -8,11 +8,12 @@ import pytest
 
 from messages.commands import DownloadSubscriptions
 from sandbox.asana import Running
-from store import listings
+from store import listings, runs
 from tests.conftest import Database
 from tests.workers import bad_pages
 from tests.workers.actor_stage import actor_stage, organization
 from workers import download
+from workers.retrying import RetryLater
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -235,6 +236,28 @@ async def test_a_second_run_while_one_is_active_ends_as_coalesced_and_points_to_
         await stage.deliver(held_up)
         await stage.play()
         assert (await stage.read(active)).state == "finished"
+
+
+async def test_a_command_that_meets_the_end_of_the_run_in_its_way_comes_again(
+    asana: Running, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nobody(*_about: object) -> None:
+        return None
+
+    async with actor_stage(asana, database) as stage:
+        await stage.order("download")
+        second = await stage.order("download")
+        first_command, second_command = await stage.take_a(DownloadSubscriptions), await stage.take()
+        assert second_command is not None
+        await stage.owner.execute(
+            "UPDATE run SET state = 'running', started_at = now(), lease_until = now() WHERE id = %s",
+            [first_command.run_id],
+        )
+        monkeypatch.setattr(runs, "active", nobody)  # it ended between the refusal and this look
+        with pytest.raises(RetryLater, match="ended while this one looked at it"):
+            await stage.attempt(second_command)
+        monkeypatch.undo()
+        assert (await stage.read(second)).state == "queued", "nothing was written, and the message comes again"
 
 
 async def test_the_command_of_an_unpublished_profile_is_refused(asana: Running, database: Database) -> None:

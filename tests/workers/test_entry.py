@@ -137,7 +137,7 @@ async def test_sigterm_in_the_middle_of_the_outbox_ends_well_and_the_next_one_go
         (
             "workers.scheduler",
             {"SEATKEEPER_DATABASE_URL": "mysql://me:secret@x"},
-            "scheduler: SEATKEEPER_DATABASE_URL: Value error, must begin with postgresql:// or postgres://",
+            "scheduler: SEATKEEPER_DATABASE_URL: must begin with postgresql:// or postgres://",
         ),
         (
             "workers.scheduler",

@@ -10,6 +10,8 @@ from sandbox.asana import Running
 from tests.conftest import Database
 from tests.workers.actor_stage import organization
 from tests.workers.reclaim_stage import REMOVE, fired, reclaim_stage
+from workers import removing
+from workers.retrying import RetryLater
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -178,8 +180,44 @@ REFUSED: dict[str, tuple[dict[str, Any], bool]] = {
     "403": ({"kind": "answer", "status": 403}, True),
     "400": ({"kind": "answer", "status": 400}, True),
     "404": ({"kind": "answer", "status": 404}, False),
-    "429": ({"kind": "answer", "status": 429, "headers": {"Retry-After": "1"}}, False),
 }
+
+
+async def test_a_removal_that_asana_puts_off_leaves_the_person_ready_for_a_later_plan(
+    asana: Running, database: Database
+) -> None:
+    async with reclaim_stage(asana, database, people=2) as plan:
+        asana.faults.add("answer", route=REMOVE, status=429, headers={"Retry-After": "1"}, times=1)
+        run = await plan.carry_out()
+        first, second = plan.people
+        assert (run.state, run.counts) == ("finished", {"refused": 1, "reclaimed": 1})
+        assert (await plan.removals())[first]["state"] == "refused"
+        assert (await plan.stage.candidates())[first] == ("ready", "idle")
+        assert await plan.outcomes() == {first: "refused", second: "reclaimed"}
+        await plan.assert_both_ledgers_agree()
+
+
+async def test_a_candidate_that_changes_between_look_and_intent_is_looked_at_again(
+    asana: Running, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason_to_keep = removing._reason_to_keep
+
+    async def meanwhile(*about: Any) -> Any:  # noqa: ANN401 - passed on
+        reason = await reason_to_keep(*about)
+        await plan.stage.owner.execute("UPDATE candidate SET state = 'attention_required' WHERE state = 'ready'")
+        return reason
+
+    async with reclaim_stage(asana, database, people=1) as plan:
+        command = await plan.first_command()
+        monkeypatch.setattr(removing, "_reason_to_keep", meanwhile)
+        with pytest.raises(RetryLater, match="not ready any more"):
+            await plan.stage.attempt(command)
+        monkeypatch.undo()
+        await plan.stage.deliver(command)
+        await plan.stage.play()
+        assert await plan.outcomes() == {plan.people[0]: "kept"}
+        assert (await plan.read(command.run_id))[0] == "finished"
+        assert asana.removals.calls == []
 
 
 @pytest.mark.parametrize(("how", "concerns_everybody"), REFUSED.values(), ids=REFUSED)

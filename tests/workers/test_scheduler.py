@@ -99,6 +99,21 @@ async def test_a_run_without_a_sign_of_life_fails_and_its_cycle_goes_on(
     assert states["activity"] == states["reconcile"] == "not_run"
 
 
+async def test_a_step_that_no_worker_ever_took_up_fails_after_a_day(
+    owner: Connection, acme: int, connection: Connection, scheduler: Scheduler
+) -> None:
+    async with owner.transaction():
+        run_id = await cycles.add(owner, Order(profile_id=acme, kind="reconcile", requested_by="a test"), NOW)
+    assert await scheduler.tick(connection, NOW + timedelta(days=1)) == NOTHING
+    assert (await scheduler.tick(connection, NOW + timedelta(days=1) + MINUTE)).runs_abandoned == 1
+    run = await runs.get(owner, run_id)
+    assert run is not None
+    assert (run.state, run.reason) == (
+        "failed",
+        "its command was due more than a day ago, and no worker has taken it up",
+    )
+
+
 async def test_a_plan_that_was_not_carried_out_in_time_expires_once(
     owner: Connection, acme: int, connection: Connection, scheduler: Scheduler
 ) -> None:
