@@ -11,7 +11,7 @@ Events are CloudEvents 1.0 in structured JSON mode (the whole event is the body,
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -22,8 +22,9 @@ from dramatiq.errors import DecodeError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from messages.commands import COMMANDS, Command
-from messages.errors import EnvelopeError
+from messages.errors import EnvelopeError, MessageError
 from messages.events import EVENTS
+from messages.strict_json import read_object
 
 LARGEST_ENVELOPE = 256 * 1024
 """Bytes."""
@@ -149,32 +150,10 @@ def _check_queue(envelope: _Envelope, command: type[Command], now: float) -> Non
 
 
 def _read_object(body: bytes) -> dict[str, object]:
-    if len(body) > LARGEST_ENVELOPE:
-        raise EnvelopeError(f"the body has {len(body)} bytes; at most {LARGEST_ENVELOPE} are read")
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-    except EnvelopeError:
-        raise
-    except RecursionError:
-        raise EnvelopeError("the body is nested too deeply") from None
-    except ValueError:  # not UTF-8, not JSON, or an integer of thousands of digits
-        raise EnvelopeError("the body is not JSON in UTF-8") from None
-    if not isinstance(value, dict):
-        raise EnvelopeError("the body is not a JSON object")
-    return value
-
-
-def _no_duplicates(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
-    fields: dict[str, object] = {}
-    for key, value in pairs:
-        if key in fields:
-            raise EnvelopeError(f"the key {key[:60]!r} is given twice")
-        fields[key] = value
-    return fields
-
-
-def _no_constant(name: str) -> object:
-    raise EnvelopeError(f"{name} is not JSON")
+        return read_object(body, largest=LARGEST_ENVELOPE)
+    except MessageError as error:
+        raise EnvelopeError(str(error)) from None
 
 
 def _sentence(error: ValidationError) -> str:

@@ -6,14 +6,14 @@ refuses with one sentence that says what to mend.
 
 import json
 import re
-from collections.abc import Iterable
 from typing import Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from messages.errors import RequestError
+from messages.errors import MessageError, RequestError
 from messages.kinds import RunKind
+from messages.strict_json import read_object
 
 PROFILE_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 LARGEST_BODY = 64 * 1024
@@ -44,8 +44,6 @@ class Request(BaseModel):
 
 def read_request(body: bytes) -> Request:
     """Return the request in `body`, or raise RequestError with the reason in one sentence."""
-    if len(body) > LARGEST_BODY:
-        raise RequestError(f"the body has {len(body)} bytes; at most {LARGEST_BODY} are read")
     fields = _read_object(body)
     claimed_id = _claimed_id(fields)
     try:
@@ -58,29 +56,9 @@ def read_request(body: bytes) -> Request:
 
 def _read_object(body: bytes) -> dict[str, object]:
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-    except RequestError:
-        raise
-    except RecursionError:
-        raise RequestError("the body is nested too deeply") from None
-    except ValueError:  # not UTF-8, not JSON, or an integer of thousands of digits
-        raise RequestError("the body is not JSON in UTF-8") from None
-    if not isinstance(value, dict):
-        raise RequestError("the body is not a JSON object")
-    return value
-
-
-def _no_duplicates(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
-    fields: dict[str, object] = {}
-    for key, value in pairs:
-        if key in fields:
-            raise RequestError(f"the key {key[:60]!r} is given twice")
-        fields[key] = value
-    return fields
-
-
-def _no_constant(name: str) -> object:
-    raise RequestError(f"{name} is not JSON")
+        return read_object(body, largest=LARGEST_BODY)
+    except MessageError as error:
+        raise RequestError(str(error)) from None
 
 
 def _claimed_id(fields: dict[str, object]) -> str | None:

@@ -51,7 +51,7 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse((ROOT / path).read_text(encoding="utf-8"), str(path))
 
 
-def broken(findings: Iterator[str]) -> None:
+def assert_none(findings: Iterator[str]) -> None:
     """Fail with all findings at once, one a line."""
     lines = list(findings)
     assert not lines, "\n" + "\n".join(lines)
@@ -88,7 +88,7 @@ def test_sql_is_in_the_store_alone() -> None:
             if path != Path("schema.sql") and path.parts[0] not in ("store", "benchmarks", "tests"):
                 yield f"{path}: SQL belongs in store/"
 
-    broken(statements())
+    assert_none(statements())
 
 
 def test_http_is_spoken_in_asana_api_alone() -> None:
@@ -100,7 +100,7 @@ def test_http_is_spoken_in_asana_api_alone() -> None:
                 if any(name == client or name.startswith(f"{client}.") for client in HTTP_CLIENTS):
                     yield f"{path}:{line}: an HTTP client ({name}) belongs in asana_api/"
 
-    broken(clients())
+    assert_none(clients())
 
 
 def imports_of(path: Path) -> Iterator[tuple[str, int]]:
@@ -120,11 +120,11 @@ def test_only_the_relay_publishes() -> None:
                 if isinstance(node, ast.Attribute) and node.attr in PUBLISHING:
                     yield f"{path}:{node.lineno}: .{node.attr} belongs in {' or '.join(sorted(PUBLISHERS))}"
 
-    broken(publishing())
+    assert_none(publishing())
 
 
 def test_every_module_says_why_it_exists() -> None:
-    broken(f"{path}: no docstring" for path in files("*.py") if not ast.get_docstring(tree_of(path)))
+    assert_none(f"{path}: no docstring" for path in files("*.py") if not ast.get_docstring(tree_of(path)))
 
 
 def test_nothing_is_silenced_without_its_reason() -> None:
@@ -135,7 +135,7 @@ def test_nothing_is_silenced_without_its_reason() -> None:
                 if found and not ((found["codes"] or found["code"]) and len(found["rest"].strip(" -#")) > 3):
                     yield f"{path}:{number}: say which rule, and why: {line.strip()}"
 
-    broken(silenced())
+    assert_none(silenced())
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:
@@ -145,7 +145,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def test_names_say_something() -> None:
-    broken(
+    assert_none(
         f"{path}: a name that says nothing"
         for path in files("*.py")
         if {path.stem, *path.parts[:-1]} & NAMES_OF_NOTHING
@@ -168,7 +168,7 @@ def test_nothing_is_too_long(wanted: str) -> None:
                     if count > TOO_LONG_FUNCTION:
                         yield f"{path}:{node.lineno}: {node.name} has {count} lines, {TOO_LONG_FUNCTION} at most"
 
-    broken({"files": long_files, "functions": long_functions}[wanted]())
+    assert_none({"files": long_files, "functions": long_functions}[wanted]())
 
 
 def test_no_file_knows_one_machine_or_one_registry() -> None:
@@ -179,12 +179,12 @@ def test_no_file_knows_one_machine_or_one_registry() -> None:
             for number, line in lines_of(path):
                 yield from (f"{path}:{number}: names {word}" for word in refused if word in line)
 
-    broken(known())
+    assert_none(known())
 
 
 def test_nothing_is_left_to_do() -> None:
     left = re.compile(r"#.*\b(" + "TO" + "DO|FIX" + "ME|XX" + "X)\b")
-    broken(
+    assert_none(
         f"{path}:{number}: {line.strip()}"
         for path in files("*.py")
         for number, line in lines_of(path)

@@ -74,12 +74,15 @@ async def test_removals_go_to_this_machine_only(host: str, asana: Running, open_
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1:1", "http://127.9.9.9:1", "http://[::1]:1", "http://localhost:1"])
 async def test_every_name_of_this_machine_will_do(host: str, asana: Running, open_client: OpenClient) -> None:
-    client = open_client(f"{host}/api/1.0", open_transport=lambda: httpx.MockTransport(lambda _: _nothing()))
+    sent: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(f"{request.method} {request.url.path.rpartition('/')[2]}")
+        return httpx.Response(200, json={"data": {}})
+
+    client = open_client(f"{host}/api/1.0", open_transport=lambda: httpx.MockTransport(answer))
     await remove(client, asana, somebody(asana))
-
-
-def _nothing() -> httpx.Response:
-    return httpx.Response(200, json={"data": {}})
+    assert sent == ["POST removeUser"]
 
 
 @pytest.mark.parametrize(

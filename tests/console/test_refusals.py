@@ -13,7 +13,7 @@ from tests.console.conftest import Ended, Seats, connect_by_browser
 pytestmark = pytest.mark.services
 
 
-def refuses(ended: Ended, code: int, *words: str) -> None:
+def assert_refused(ended: Ended, code: int, *words: str) -> None:
     assert ended.code == code, (ended.code, ended.err)
     assert ended.err.count("\n") == 1, ended.err
     assert ended.err.startswith("seats: ")
@@ -26,31 +26,31 @@ def refuses(ended: Ended, code: int, *words: str) -> None:
 
 
 def test_a_missing_setting_is_named() -> None:
-    refuses(Seats()("profile", "list"), SETTINGS, "SEATKEEPER_DATABASE_URL")
+    assert_refused(Seats()("profile", "list"), SETTINGS, "SEATKEEPER_DATABASE_URL")
 
 
 def test_a_wrong_setting_is_named_and_not_shown() -> None:
     ended = Seats({"SEATKEEPER_DATABASE_URL": "mysql://me:secret@host/x"})("profile", "list")
-    refuses(ended, SETTINGS, "SEATKEEPER_DATABASE_URL", "postgresql://")
+    assert_refused(ended, SETTINGS, "SEATKEEPER_DATABASE_URL", "postgresql://")
     assert "secret" not in ended.err
 
 
 def test_bad_keys_are_named_and_not_shown(seats: Seats) -> None:
     seats.env["SEATKEEPER_KEYS"] = "not-a-key"
     ended = seats("connect", "acme", "--token-file=-", stdin="t\n")
-    refuses(ended, SETTINGS, "key 1 of SEATKEEPER_KEYS", "keys new")
+    assert_refused(ended, SETTINGS, "key 1 of SEATKEEPER_KEYS", "keys new")
     assert "not-a-key" not in ended.err
 
 
 def test_a_database_that_does_not_answer() -> None:
     ended = Seats({"SEATKEEPER_DATABASE_URL": "postgresql://me:secret@127.0.0.1:1/x"})("runs", "list")
-    refuses(ended, UNAVAILABLE, "does not answer")
+    assert_refused(ended, UNAVAILABLE, "does not answer")
     assert "secret" not in ended.err
 
 
 def test_a_role_that_may_not(database: Database) -> None:
     ended = Seats({"SEATKEEPER_DATABASE_URL": database.url("intake")})("profile", "list")
-    refuses(ended, NO_PERMISSION, "permission denied")
+    assert_refused(ended, NO_PERMISSION, "permission denied")
 
 
 def test_errors_are_documents_too(seats: Seats) -> None:
@@ -103,7 +103,7 @@ def test_errors_are_documents_too(seats: Seats) -> None:
     ],
 )
 def test_a_wrong_command_line(published: Seats, arguments: list[str], word: str) -> None:
-    refuses(published(*arguments, stdin=""), USAGE, word)
+    assert_refused(published(*arguments, stdin=""), USAGE, word)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_wrong_command_line(published: Seats, arguments: list[str], word: str)
     ],
 )
 def test_a_wrong_profile(seats: Seats, arguments: list[str], word: str) -> None:
-    refuses(seats("profile", "create", *arguments, "--connection=acme"), USAGE, word)
+    assert_refused(seats("profile", "create", *arguments, "--connection=acme"), USAGE, word)
 
 
 # Connecting
@@ -144,50 +144,52 @@ def test_a_code_of_another_request(seats: Seats, asana: Running) -> None:
 
 
 def test_asana_that_does_not_answer(seats: Seats, nowhere: str) -> None:
-    refuses(
+    assert_refused(
         seats("connect", "acme", f"--url={nowhere}", "--token-file=-", stdin="2/x\n"), UNAVAILABLE, "not be reached"
     )
 
 
 def test_a_token_that_asana_does_not_know(seats: Seats, asana: Running) -> None:
     ended = seats("connect", "acme", f"--url={asana.url}", "--token-file=-", stdin="2/canary\n")
-    refuses(ended, NO_PERMISSION, "does not accept the token")
+    assert_refused(ended, NO_PERMISSION, "does not accept the token")
     assert "canary" not in ended.err
 
 
 def test_only_a_look_alike_is_unlimited(seats: Seats) -> None:
     ended = seats("connect", "acme", "--token-file=-", "--requests-per-minute=unlimited", stdin="t\n")
-    refuses(ended, REFUSED, "look-alike")
+    assert_refused(ended, REFUSED, "look-alike")
 
 
 def test_a_plain_http_address_elsewhere(seats: Seats) -> None:
     ended = seats("connect", "acme", "--url=http://asana.example", "--token-file=-", stdin="t\n")
-    refuses(ended, REFUSED, "https")
+    assert_refused(ended, REFUSED, "https")
 
 
 def test_another_asana_under_a_used_alias(drafted: Seats, asana: Running) -> None:
     other = asana.url.replace("127.0.0.1", "localhost")
     ended = drafted("connect", "acme", f"--url={other}", "--token-file=-", stdin=asana.admin_token + "\n")
-    refuses(ended, REFUSED, "another alias")
+    assert_refused(ended, REFUSED, "another alias")
 
 
 # Profiles
 
 
 def test_a_draft_runs_nothing(drafted: Seats) -> None:
-    refuses(drafted("run", "cycle", "acme"), REFUSED, "profile publish acme")
-    refuses(drafted("entitlement", "add", "acme", "--quantity=5", "--unit-cost=1", "--starts-on=2026-01-01"), REFUSED)
+    assert_refused(drafted("run", "cycle", "acme"), REFUSED, "profile publish acme")
+    assert_refused(
+        drafted("entitlement", "add", "acme", "--quantity=5", "--unit-cost=1", "--starts-on=2026-01-01"), REFUSED
+    )
 
 
 def test_an_unpublished_profile_runs_nothing(published: Seats) -> None:
     assert published.ok("profile", "unpublish", "acme")["status"] == "draft"
-    refuses(published("run", "download", "acme"), REFUSED, "draft")
+    assert_refused(published("run", "download", "acme"), REFUSED, "draft")
     assert published.ok("profile", "show", "acme")["schedule"]["enabled"] is False
 
 
 def test_a_name_that_is_taken(drafted: Seats) -> None:
     ended = drafted("profile", "create", "acme", "--connection=acme", "--plan=free")
-    refuses(ended, REFUSED, "profile show acme")
+    assert_refused(ended, REFUSED, "profile show acme")
 
 
 def test_a_workspace_is_no_organization(connected: Seats, asana: Running) -> None:
@@ -196,7 +198,7 @@ def test_a_workspace_is_no_organization(connected: Seats, asana: Running) -> Non
         "profile", "create", "small", "--connection=acme", "--plan=free", f"--organization={workspace.gid}"
     )
     assert created["remarks"]  # 1500 requests a minute are too many for the free plan
-    refuses(connected("profile", "publish", "small"), REFUSED, "only a workspace")
+    assert_refused(connected("profile", "publish", "small"), REFUSED, "only a workspace")
     ended = connected("profile", "validate", "small", "--json")
     assert ended.code == FAILED
     assert {check["check"]: check["ok"] for check in ended.json()["checks"]}["organization"] is False
@@ -220,17 +222,17 @@ def test_somebody_who_is_no_admin(seats: Seats, asana: Running) -> None:
 
 def test_asana_in_trouble_publishes_nothing(drafted: Seats, asana: Running) -> None:
     asana.faults.add("answer", route="/users", status=503)
-    refuses(drafted("profile", "publish", "acme"), UNAVAILABLE, "Asana is in trouble")
+    assert_refused(drafted("profile", "publish", "acme"), UNAVAILABLE, "Asana is in trouble")
     assert drafted.ok("profile", "show", "acme")["status"] == "draft"
 
 
 def test_a_bad_cron_expression(drafted: Seats) -> None:
-    refuses(drafted("profile", "publish", "acme", "--cron=every day"), USAGE, "0 5 * * *")
+    assert_refused(drafted("profile", "publish", "acme", "--cron=every day"), USAGE, "0 5 * * *")
 
 
 def test_a_profile_of_scim_stays_leashed(connected: Seats) -> None:
     connected.ok("profile", "create", "acme", "--connection=acme", "--plan=enterprise", "--provisioned-by-scim")
-    refuses(connected("profile", "unleash", "acme", "--work-goes-to=Ola"), REFUSED, "SCIM")
+    assert_refused(connected("profile", "unleash", "acme", "--work-goes-to=Ola"), REFUSED, "SCIM")
 
 
 # What is not there
@@ -258,10 +260,10 @@ def test_a_profile_of_scim_stays_leashed(connected: Seats) -> None:
     ],
 )
 def test_what_does_not_exist(published: Seats, arguments: list[str]) -> None:
-    refuses(published(*arguments), NOT_FOUND, "no")
+    assert_refused(published(*arguments), NOT_FOUND, "no")
 
 
 def test_a_lost_connection_says_what_to_do(drafted: Seats, database: Database) -> None:
     with psycopg.connect(database.owner_url) as owner:
         owner.execute("UPDATE credential SET state = 'reconnect_needed', lost_reason = 'it was revoked'")
-    refuses(drafted("profile", "publish", "acme"), NO_PERMISSION, "it was revoked", "seats connect acme")
+    assert_refused(drafted("profile", "publish", "acme"), NO_PERMISSION, "it was revoked", "seats connect acme")

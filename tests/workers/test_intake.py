@@ -70,6 +70,18 @@ async def test_a_repeat_is_harmless_and_another_body_under_the_same_id_is_refuse
     assert await count(owner, "run WHERE kind = 'cycle'") == 1
 
 
+async def test_a_refusal_is_said_to_those_who_listen_to_the_profile_that_was_meant(
+    owner: Connection, acme: int, intake: Intake, sender: Sender
+) -> None:
+    intake.taken.listen()
+    sender.drop(body(kind="nonsense"), body(profile="acne"), b"not JSON")
+    async with running(intake.session, intake.trouble):
+        for _ in range(3):
+            await intake.taken.next()
+    cursor = await owner.execute("SELECT profile_id FROM outbox WHERE name = 'RequestRefused' ORDER BY id")
+    assert [row[0] for row in await cursor.fetchall()] == [acme, None, None]
+
+
 async def test_a_value_that_the_database_refuses_ends_in_the_quarantine(
     acme: int, intake: Intake, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
