@@ -41,18 +41,24 @@ class Services:
 
 @contextlib.contextmanager
 def find_services(
-    *, folder: Path | None = None, say: Callable[[str], None] = print, shared: bool = True
+    *,
+    folder: Path | None = None,
+    say: Callable[[str], None] = print,
+    shared: bool = True,
+    durable: bool | None = None,
 ) -> Iterator[Services]:
     """Give the two servers, ready; raises ServiceError with one line on what to do when there are none.
 
     folder: where private servers keep their content, to be found again by the next run; a throw-away one by default.
     say:    told what is being done, one line at a time.
     shared: False passes over addresses in the environment, for tests that break their servers.
+    durable: True has Postgres write as safely as on a server, for benchmarks; by default only with a `folder`.
     """
     found = given_services() if shared else None
     with reaping() as reaper:
-        found = found or _in_docker(reaper, say)
-        found = found or start_private(reaper, _folder(reaper, folder), say, durable=folder is not None)
+        safely = folder is not None if durable is None else durable
+        found = found or _in_docker(reaper, say, durable=safely)
+        found = found or start_private(reaper, _folder(reaper, folder), say, durable=safely)
         services = Services(*found)
         try:
             yield services
@@ -60,12 +66,12 @@ def find_services(
             services.rabbitmq.close()
 
 
-def _in_docker(reaper: Reaper, say: Callable[[str], None]) -> tuple[Postgres, Rabbitmq] | None:
+def _in_docker(reaper: Reaper, say: Callable[[str], None], *, durable: bool) -> tuple[Postgres, Rabbitmq] | None:
     if not engine_listens():
         return None
     from sandbox.services.containers import start_containers  # noqa: PLC0415 - Docker's library takes half a second
 
-    return start_containers(reaper, say)
+    return start_containers(reaper, say, durable=durable)
 
 
 def _folder(reaper: Reaper, folder: Path | None) -> Path:

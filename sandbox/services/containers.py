@@ -19,7 +19,8 @@ from sandbox.services.rabbitmq import Rabbitmq
 
 POSTGRES_IMAGE = "postgres:17"
 RABBITMQ_IMAGE = "rabbitmq:4-management"
-SERVER = ("postgres", "-c", "max_connections=200", "-c", "fsync=off", "-c", "full_page_writes=off")
+SERVER = ("postgres", "-c", "max_connections=200")
+FORGETFUL = ("-c", "fsync=off", "-c", "full_page_writes=off")
 
 
 class ContainerNode:
@@ -51,7 +52,9 @@ class ContainerNode:
             raise ServiceError(f"{self._name}'s container ended by itself; the end of its log:\n{log}")
 
 
-def start_containers(reaper: Reaper, say: Callable[[str], None]) -> tuple[Postgres, Rabbitmq] | None:
+def start_containers(
+    reaper: Reaper, say: Callable[[str], None], *, durable: bool = False
+) -> tuple[Postgres, Rabbitmq] | None:
     """Start both and return when both answer; None when the engine cannot start them (no image, say)."""
     testcontainers_config.ryuk_disabled = True
     say(f"starting {RABBITMQ_IMAGE} and {POSTGRES_IMAGE} in Docker")
@@ -64,7 +67,8 @@ def start_containers(reaper: Reaper, say: Callable[[str], None]) -> tuple[Postgr
             {5672: amqp, 15672: management},
             {"RABBITMQ_DEFAULT_USER": "sandbox", "RABBITMQ_DEFAULT_PASS": password},
         )
-        database = _start(reaper, POSTGRES_IMAGE, {5432: postgres_port}, {"POSTGRES_PASSWORD": password}, SERVER)
+        server = SERVER if durable else (*SERVER, *FORGETFUL)
+        database = _start(reaper, POSTGRES_IMAGE, {5432: postgres_port}, {"POSTGRES_PASSWORD": password}, server)
     except DockerException as error:
         say(f"Docker could not start them, so programs on this machine are used: {error}")
         return None
