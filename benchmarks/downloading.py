@@ -9,23 +9,20 @@ Every figure is taken from outside of the child, or by it of itself at its end; 
 
 import asyncio
 import contextlib
-import json
 import os
 import secrets
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import httpx
 import psycopg
 
+from benchmarks.children import as_child
 from benchmarks.results import ROOT
 from connections.sealing import Sealing, credential_row, new_key
 from sandbox.services import Postgres
@@ -63,10 +60,6 @@ class Downloaded:
     def chain(self) -> int:
         """The pages of the longer listing: what cannot be asked for side by side."""
         return max(self.pages.values())
-
-
-class ChildFailed(Exception):
-    """The program that was to be measured did not come to its end."""
 
 
 @contextlib.contextmanager
@@ -202,33 +195,6 @@ async def _ordered(url: str, profile_id: int) -> UUID:
     order = Order(profile_id=profile_id, kind="download", requested_by="a benchmark")
     async with open_connection(url) as owner, owner.transaction():
         return await runs.add_step(owner, order, datetime.now(UTC))
-
-
-def as_child(argv: Sequence[str], environment: Mapping[str, str]) -> tuple[Any, float, float]:
-    """Run a Python module; return the JSON that it printed, its wall time and its processor time in seconds.
-
-    Raises ChildFailed with the end of its log where it does not end with 0.
-    """
-    with tempfile.TemporaryFile() as log:
-        began = time.perf_counter()
-        child = subprocess.Popen(
-            [sys.executable, "-m", *argv],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-        )
-        with child:
-            assert child.stdout is not None
-            printed = child.stdout.read()
-            _, status, used = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - began
-        if child.returncode:
-            log.seek(0)
-            raise ChildFailed(f"{argv[0]} ended with {child.returncode}: {(printed + log.read())[-2000:].decode()}")
-    return json.loads(printed), wall, used.ru_utime + used.ru_stime
 
 
 def _wal_position(admin: psycopg.Connection) -> int:

@@ -11,9 +11,9 @@ import asyncio
 import json
 import sys
 import time
-from pathlib import Path
 from uuid import UUID
 
+from benchmarks.children import peak_mib
 from messages.commands import DownloadSubscriptions
 from settings import Settings, read_settings
 from store import runs
@@ -61,14 +61,6 @@ async def _read(station: Station, run_id: UUID) -> Run:
         run = await runs.get(connection, run_id)
     assert run is not None, "there is no such run"
     return run
-
-
-def peak_mib() -> float:
-    """Give the most memory that this process held at once. (`ru_maxrss` would begin with the parent's.)"""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError("this system does not tell a process's peak memory in /proc/self/status")
 
 
 if __name__ == "__main__":
