@@ -1,18 +1,142 @@
-"""Not built yet."""
+"""What our worker costs beside the barest consumer that keeps the same promise: commit, then acknowledge.
+
+The queue is full before a round begins; a program drains it into a table and is ended. The rate is taken from the
+times of the rows, so that no start of a program is in it, and every round counts its rows: each message once.
+"""
 
 import argparse
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
 
+import pika
+import psycopg
 from rich.console import Console
 
-from benchmarks.results import Result
+from benchmarks.results import Figure, Result, at_least
+from benchmarks.without_asana import stack_without_asana
+from benchmarks.worker_raw import QUEUE
+from messages.commands import Reconcile
+from messages.encoder import encode_command
+from sandbox.stack import Stack
 
-HELP = "not built yet"
+HELP = "messages a second through our worker, with one small transaction each, beside a raw pika consumer"
+PROGRAMS = {"ours": "benchmarks.worker_ours", "raw": "benchmarks.worker_raw"}
+LEAST = 0.6
+"""Of the raw consumer's rate."""
+TOO_LONG = 120.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """One queue drained by one program. `cpu_s` is the whole process's, with its start."""
+
+    program: str
+    messages: int
+    seconds: float
+    cpu_s: float
+
+    @property
+    def rate(self) -> float:
+        """Messages a second."""
+        return self.messages / self.seconds
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark alone."""
+    parser.add_argument("--messages", type=int, default=5000, help="messages in the queue in each round")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each program, by turns; the median counts")
+    parser.add_argument("--threads", type=int, default=4, help="worker threads, and messages taken in advance by both")
+    parser.add_argument("--unsafe", action="store_true", help="with a Postgres that does not wait for its disk")
 
 
 def run(chosen: argparse.Namespace, console: Console) -> Result:
     """Measure; tell on `console` what is going on."""
-    raise NotImplementedError
+    programs = ["ours"] if chosen.without_peers else list(PROGRAMS)
+    rounds: list[Round] = []
+    with stack_without_asana(console.print, durable=not chosen.unsafe) as stack, _table(stack) as database:
+        for number in range(chosen.rounds):
+            for program in programs if number % 2 == 0 else reversed(programs):
+                rounds.append(drain(stack, database, program, chosen.messages, chosen.threads))
+                console.print(f"{program}: {rounds[-1].rate:,.0f} messages a second")
+    return _result(chosen, rounds)
+
+
+@contextmanager
+def _table(stack: Stack) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(stack.database_url("owner"), autocommit=True) as database:
+        database.execute(
+            "CREATE TABLE effect (run_id uuid NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp())"
+        )
+        database.execute("GRANT INSERT ON effect TO seatkeeper_worker")
+        yield database
+
+
+def drain(stack: Stack, database: psycopg.Connection, program: str, messages: int, threads: int) -> Round:
+    """Fill the queue, let one program empty it into the table, and check that each message had its effect once."""
+    database.execute("TRUNCATE effect")
+    fill(stack, messages)
+    name = "worker"  # the role and the rights that both have
+    stack.start(name, PROGRAMS[program], more={"SEATKEEPER_WORKER_THREADS": str(threads)})
+    log = stack.supervisor.log(name)
+    deadline = time.monotonic() + TOO_LONG
+    while _effects(database)[0] < messages and time.monotonic() < deadline:
+        time.sleep(0.2)
+    stack.supervisor.stop(name)
+    told = log.read_text(encoding="utf-8").splitlines()
+    log.unlink()
+    assert _effects(database) == (messages, messages), (program, _effects(database), told[-5:])
+    found = database.execute("SELECT extract(epoch FROM max(at) - min(at))::float8 FROM effect").fetchone()
+    assert found is not None
+    return Round(program, messages, found[0], json.loads(told[-1])["cpu_s"])
+
+
+def fill(stack: Stack, messages: int) -> None:
+    """Put so many commands of new runs into the queue, persistent and confirmed as the relay sends them."""
+    url = stack.services.rabbitmq.url("worker", stack.internal_vhost)
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    channel = connection.channel()
+    properties = pika.BasicProperties(delivery_mode=2)
+    for _ in range(messages):
+        command = Reconcile(run_id=uuid.uuid4(), slice=0, correlation_id=uuid.uuid4())
+        channel.basic_publish("", QUEUE, encode_command(command, uuid.uuid4(), datetime.now(UTC)), properties)
+    while channel.queue_declare(QUEUE, passive=True).method.message_count < messages:
+        connection.sleep(0.05)
+    connection.close()
+
+
+def _effects(database: psycopg.Connection) -> tuple[int, int]:
+    """Return how many rows there are, and of how many runs."""
+    row = database.execute("SELECT count(*), count(DISTINCT run_id) FROM effect").fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def _result(chosen: argparse.Namespace, rounds: list[Round]) -> Result:
+    rates = {name: [one.rate for one in rounds if one.program == name] for name in PROGRAMS}
+    cpu = {name: [one.cpu_s for one in rounds if one.program == name] for name in PROGRAMS}
+    return Result(
+        "worker",
+        f"{chosen.messages:,} messages with one small transaction each, already in the queue",
+        [_rates(rates)],
+        measured={
+            "messages": chosen.messages,
+            "threads": chosen.threads,
+            "durable": not chosen.unsafe,
+            **{f"{name}_messages_per_s": values for name, values in rates.items() if values},
+            **{f"{name}_cpu_s": values for name, values in cpu.items() if values},
+        },
+    )
+
+
+def _rates(rates: dict[str, list[float]]) -> Figure:
+    ours = f"{median(rates['ours']):,.0f}/s"
+    if not rates["raw"]:
+        return Figure("rate, median of rounds", ours, "")
+    ratio = at_least(median(rates["ours"]) / median(rates["raw"]), LEAST)
+    return Figure("rate, median of rounds", ours, f"{median(rates['raw']):,.0f}/s raw pika", *ratio)
