@@ -1,11 +1,14 @@
 """Every setting, in one frozen model, read only by entry points and handed on from there.
 
 A process names the settings that it cannot do without; a missing or wrong one stops it before it has touched anything,
-with a line that names the variable.
+with a line that names the variable. What holds a secret may stand in a file instead: SEATKEEPER_KEYS_FILE names the
+file whose content is SEATKEEPER_KEYS, as orchestrators hand out secrets.
 """
 
+import os
 from collections.abc import Callable
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import pika
@@ -85,15 +88,47 @@ class Settings(BaseSettings):
 
 
 def read_settings(*needed: Needed) -> Settings:
-    """Read the environment; raise SettingsUnfit with one line that names what is missing or wrong."""
+    """Read the environment and the files that it names; SettingsUnfit with one line on all that is missing or wrong."""
+    wrong: list[str] = []
+    found: dict[str, Any] = {}  # what each field makes of it is the model's
+    for name in get_args(Needed):
+        try:
+            if value := read_secret(PREFIX + name.upper()):
+                found[name] = value
+        except SettingsUnfit as error:
+            wrong.append(str(error))
     try:
-        settings = Settings()
+        settings = Settings(**found)
     except ValidationError as error:
-        raise SettingsUnfit("; ".join(_line(problem["loc"], problem["msg"]) for problem in error.errors())) from None
+        wrong += [_line(problem["loc"], problem["msg"]) for problem in error.errors()]
+    if wrong:
+        raise SettingsUnfit("; ".join(wrong))
     missing = [PREFIX + name.upper() for name in needed if not getattr(settings, name)]
     if missing:
         raise SettingsUnfit(f"{', '.join(missing)} must be set")
     return settings
+
+
+def read_secret(variable: str) -> str | None:
+    """Return what a variable holds, or the content of the file that <variable>_FILE names; None where neither is set.
+
+    The file's last newline is no part of the secret. SettingsUnfit, naming the variable and never the content, for
+    both at once and for a file that is missing, unreadable or empty.
+    """
+    value, file = os.environ.get(variable) or None, os.environ.get(f"{variable}_FILE")
+    if not file:
+        return value
+    if value is not None:
+        raise SettingsUnfit(f"{variable} and {variable}_FILE are both set: choose one")
+    try:
+        content = Path(file).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    except OSError as error:
+        raise SettingsUnfit(f"{variable}_FILE: {file}: {error.strerror}") from None
+    except ValueError:  # not UTF-8, or a name that no file can have
+        raise SettingsUnfit(f"{variable}_FILE: its file cannot be read as text") from None
+    if not content.strip():
+        raise SettingsUnfit(f"{variable}_FILE: {file} is empty")
+    return content
 
 
 def _line(where: tuple[int | str, ...], message: str) -> str:

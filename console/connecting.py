@@ -1,6 +1,5 @@
 """`seats connect`: an operator lets Seatkeeper into Asana, by OAuth or with a personal access token."""
 
-import os
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +19,7 @@ from console.errors import BadUse, CommandFailed, Refused
 from console.output import AsJson, Sheet, show
 from console.session import database, now, run, sealing
 from console.style import examples
+from settings import read_secret
 from store import connections, readings
 from store.connect import Connection
 from store.connections import AsanaConnection, SealedGrant
@@ -155,7 +155,7 @@ def _pace(text: str | None, base: Base) -> int | None:
 
 
 def _client_secret(file: Path | None) -> str | None:
-    return _content(file, "client secret") if file else os.environ.get(CLIENT_SECRET) or None
+    return _content(file, "client secret") if file else read_secret(CLIENT_SECRET)
 
 
 def _kept_secret(known: AsanaConnection | None, client_id: str, seal: Sealing) -> str | None:

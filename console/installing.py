@@ -1,9 +1,9 @@
 """`seats init`: the schema in an empty database, and what each process is to be told."""
 
-import os
 import secrets
+from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import typer
 
@@ -12,21 +12,30 @@ from console.errors import BadUse, Refused
 from console.output import AsJson, show
 from console.session import run
 from console.style import examples
+from settings import SettingsUnfit, read_secret
 from store.installing import PROCESSES, AnotherVersion, Installed, install
 
 HELP = examples(
     "init --owner-url postgresql://seatkeeper_owner:secret@127.0.0.1:5432/seatkeeper",
     "init --password-for console=secret --password-for worker=other",
+    "init --password-from worker=/run/secrets/worker_database_url",
 )
 OWNER_URL, ONE_PASSWORD, KEYS = "SEATKEEPER_OWNER_URL", "SEATKEEPER_ROLE_PASSWORD", "SEATKEEPER_KEYS"
 
 
 def init(
     owner_url: Annotated[
-        str, typer.Option(envvar=OWNER_URL, help="Address of the empty database, for the role that is to own it.")
-    ],
+        str,
+        typer.Option(
+            help=f"Address of the empty database, for the role that is to own it. Or {OWNER_URL}.", show_default=False
+        ),
+    ] = "",
     password_for: Annotated[
         list[str] | None, typer.Option(help="A process and its database password, as worker=secret; may be repeated.")
+    ] = None,
+    password_from: Annotated[
+        list[str] | None,
+        typer.Option(help="A process and the file with its database address, as worker=FILE; may be repeated."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -35,41 +44,71 @@ def init(
     Prints what each process needs to know. Passwords are made up unless they are given; SEATKEEPER_ROLE_PASSWORD gives
     the same one to all. On a database that is ready already, nothing is changed but the passwords that are given.
     """
-    _check(owner_url)
+    owner_url = _owner_url(owner_url)
     given = _given(password_for or [])
-    made = {process: secrets.token_urlsafe(24) for process in PROCESSES if process not in given}
+    from_files = _from_files(password_from or [])
+    made = {process: secrets.token_urlsafe(24) for process in PROCESSES if process not in {**given, **from_files}}
     try:
-        done = run(install(owner_url, given, made))
+        done = run(install(owner_url, given | from_files, made))
     except AnotherVersion as error:
         raise Refused(str(error)) from None
-    document = _document(owner_url, done, {**made, **given})
+    document = _document(owner_url, done, {**made, **given}, list(from_files))
     show(document, *_lines(document), as_json=as_json)
 
 
-def _check(owner_url: str) -> None:
+def _owner_url(given: str) -> str:
+    owner_url = given or read_secret(OWNER_URL)
+    if not owner_url:
+        raise BadUse(f"give the address of the empty database with --owner-url or {OWNER_URL}")
     if urlsplit(owner_url).scheme not in {"postgresql", "postgres"}:
         raise BadUse(f"{OWNER_URL} must begin with postgresql://")
+    return owner_url
 
 
 def _given(pairs: list[str]) -> dict[str, str]:
-    one_for_all = os.environ.get(ONE_PASSWORD)
+    one_for_all = read_secret(ONE_PASSWORD)
     given = dict.fromkeys(PROCESSES, one_for_all) if one_for_all else {}
-    for pair in pairs:
-        process, _, password = pair.partition("=")
-        process = process.removeprefix("seatkeeper_")
-        if process not in PROCESSES or not password:
-            raise BadUse(f"--password-for takes PROCESS=PASSWORD, where PROCESS is one of {', '.join(PROCESSES)}")
-        given[process] = password
-    return given
+    return given | dict(_pair("--password-for takes PROCESS=PASSWORD", pair) for pair in pairs)
 
 
-def _document(owner_url: str, done: Installed, passwords: dict[str, str]) -> dict[str, object]:
-    urls = {
-        process: _url(owner_url, process, passwords[process]) if process in done.passwords_set else None
-        for process in PROCESSES
+def _from_files(pairs: list[str]) -> dict[str, str]:
+    """Read each process's password out of the very address that it is to log in with, so that the two cannot differ."""
+    files = dict(_pair("--password-from takes PROCESS=FILE", pair) for pair in pairs)
+    return {process: _password_in(Path(file), process) for process, file in files.items()}
+
+
+def _password_in(file: Path, process: str) -> str:
+    try:
+        address = urlsplit(file.read_text(encoding="utf-8").strip())
+        user, password = address.username, unquote(address.password or "")
+    except OSError as error:
+        raise SettingsUnfit(f"--password-from: {file}: {error.strerror}") from None
+    except ValueError:
+        raise SettingsUnfit(f"--password-from: {file} does not hold an address") from None
+    if user != f"seatkeeper_{process}" or not password:
+        raise SettingsUnfit(f"--password-from: {file} must hold an address with seatkeeper_{process} and its password")
+    return password
+
+
+def _pair(usage: str, pair: str) -> tuple[str, str]:
+    process, _, value = pair.partition("=")
+    process = process.removeprefix("seatkeeper_")
+    if process not in PROCESSES or not value:
+        raise BadUse(f"{usage}, where PROCESS is one of {', '.join(PROCESSES)}")
+    return process, value
+
+
+def _document(owner_url: str, done: Installed, passwords: dict[str, str], from_files: list[str]) -> dict[str, object]:
+    """Say what was done, with each address that nobody else knows; one that came from a file is not said again."""
+    said = done.passwords_set - set(from_files)
+    urls = {process: _url(owner_url, process, passwords[process]) if process in said else None for process in PROCESSES}
+    key = None if read_secret(KEYS) else new_key()
+    return {
+        "loaded": done.loaded,
+        "database_urls": urls,
+        "passwords_from_files": from_files,
+        "new_key": key if done.loaded else None,
     }
-    key = None if os.environ.get(KEYS) else new_key()
-    return {"loaded": done.loaded, "database_urls": urls, "new_key": key if done.loaded else None}
 
 
 def _url(owner_url: str, process: str, password: str) -> str:
@@ -79,15 +118,17 @@ def _url(owner_url: str, process: str, password: str) -> str:
 
 
 def _lines(document: dict[str, object]) -> list[str]:
-    urls = document["database_urls"]
+    urls, from_files = document["database_urls"], document["passwords_from_files"]
     assert isinstance(urls, dict)
+    assert isinstance(from_files, list)
     lines = [
         "The schema is loaded." if document["loaded"] else "The database is ready already; its schema was not touched."
     ]
     known = {process: url for process, url in urls.items() if url}
     lines += ["", "SEATKEEPER_DATABASE_URL of each process:"] if known else []
     lines += [f"  {process:<10} {url}" for process, url in known.items()]
-    kept = [process for process in urls if process not in known]
+    lines += [f"Passwords are those of the files: {', '.join(from_files)}."] if from_files else []
+    kept = [process for process in urls if process not in known and process not in from_files]
     if kept:
         lines += [f"Passwords that were set before stay: {', '.join(kept)} (--password-for sets one)."]
     if document["new_key"]:

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import httpx
 import pika
 
-from sandbox.services.definitions import definitions
+from sandbox.definitions import definitions
 from sandbox.services.nodes import Node, ServiceError, password_for, wait_until
 
 

@@ -120,7 +120,12 @@ def test_init_makes_up_passwords_and_a_key(server_without_roles: Database) -> No
         with psycopg.connect(url) as connection:
             assert connection.execute("SELECT session_user").fetchone() == (f"seatkeeper_{process}",)
     again = Seats().ok("init", "--owner-url", server_without_roles.owner_url)
-    assert again == {"loaded": False, "database_urls": dict.fromkeys(PROCESSES), "new_key": None}
+    assert again == {
+        "loaded": False,
+        "database_urls": dict.fromkeys(PROCESSES),
+        "passwords_from_files": [],
+        "new_key": None,
+    }
 
 
 def test_init_takes_only_known_processes() -> None:

@@ -1,5 +1,7 @@
 """Settings: what is missing or wrong is named by its variable, and no secret is shown."""
 
+from pathlib import Path
+
 import pytest
 
 from settings import SettingsUnfit, read_settings
@@ -88,3 +90,61 @@ def test_everything_wrong_is_named_at_once(environment: pytest.MonkeyPatch) -> N
     environment.setenv("SEATKEEPER_LOG_FORMAT", "yaml")
     with pytest.raises(SettingsUnfit, match=r"SEATKEEPER_LOG_FORMAT.*SEATKEEPER_WORKER_THREADS"):
         read_settings("database_url")
+
+
+@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_a_secret_may_stand_in_a_file(environment: pytest.MonkeyPatch, tmp_path: Path, name: str, ending: str) -> None:
+    environment.delenv(name)
+    (tmp_path / "secret").write_bytes((GOOD[name] + ending).encode())
+    environment.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+    settings = read_settings("database_url", "internal_url", "edge_url", "keys")
+    field = name.removeprefix("SEATKEEPER_").lower()
+    assert getattr(settings, field).get_secret_value() == GOOD[name]
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_secret_is_not_taken_from_two_places(environment: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_text(GOOD[name])
+    environment.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+    with pytest.raises(SettingsUnfit) as unfit:
+        read_settings()
+    assert str(unfit.value) == f"{name} and {name}_FILE are both set: choose one"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "No such file or directory"),
+        ("a folder", "Is a directory"),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"s3cret\xff", "cannot be read as text"),
+        (b"mysql://me:s3cret@x", "must begin with"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_named_without_its_content(
+    environment: pytest.MonkeyPatch, tmp_path: Path, content: bytes | str | None, says: str
+) -> None:
+    file = tmp_path / "secret"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        file.mkdir()
+    environment.delenv("SEATKEEPER_DATABASE_URL")
+    environment.setenv("SEATKEEPER_DATABASE_URL_FILE", str(file))
+    with pytest.raises(SettingsUnfit) as unfit:
+        read_settings("database_url")
+    assert "SEATKEEPER_DATABASE_URL" in str(unfit.value)
+    assert says in str(unfit.value)
+    assert "\n" not in str(unfit.value)
+    assert "s3cret" not in str(unfit.value)
+
+
+def test_every_wrong_file_is_named_at_once(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SEATKEEPER_KEYS_FILE", "/nowhere")
+    environment.delenv("SEATKEEPER_EDGE_URL")
+    environment.setenv("SEATKEEPER_EDGE_URL_FILE", "/nowhere")
+    environment.setenv("SEATKEEPER_WORKER_THREADS", "0")
+    with pytest.raises(SettingsUnfit, match=r"EDGE_URL_FILE.*KEYS_FILE.*WORKER_THREADS"):
+        read_settings()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict
 
-PATH = Path(__file__).resolve().parent.parent / "definitions.json"
+PATH = Path(__file__).resolve().parent / "definitions.json"
 
 USERS = ("worker", "relay", "intake", "requester", "consumer")
 
