@@ -1,45 +1,36 @@
 """The actor `download_subscriptions`: list everybody, compare with what is known, and say the difference.
 
-Two listings (memberships and users) are read side by side, some pages at a time; each round of pages and the place
-where it stopped are committed together, so that a worker that dies costs one round. A listing whose place has expired
-is begun anew, once; two listings are never spliced. Only a complete listing is compared.
+Two listings (memberships and users) are read side by side and never pause for the database: some pages of both and the
+places where they stand are committed together while the next ones are read. A worker that dies costs what was read
+ahead, at most `ROUNDS_AHEAD` rounds. A listing whose place has expired is begun anew, once; two listings are never
+spliced. Only a complete listing is compared.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
 from dataclasses import asdict, dataclass, field
-from typing import Generic, TypeVar
 
-from asana_api.answers import Membership, Page
-from asana_api.errors import BadAnswer, NeedsOperator, NotAuthorized, NotThere, RestartListing
+from asana_api.answers import Membership, User
+from asana_api.errors import BadAnswer, NeedsOperator, NotAuthorized, NotThere
 from asana_api.patience import patiently
 from messages.commands import DownloadSubscriptions
 from messages.events import SubscriptionsDownloaded
 from rules.completeness import Listing, trouble_with
 from store import endings, listings, slices
 from store.connect import Connection
-from store.listings import ListedMembership, ListedUser
+from store.listings import Comparison, ListedMembership, ListedUser
 from store.outbox import say
+from workers.listing import Batch, Place, Reader
 from workers.slicing import RunRefused, Slice, in_slice
 from workers.station import Asana, Station
 from workers.together import together
 
 ROUND = 10
-"""Pages of each listing between two commits."""
-MOST_PAGES = 20_000
+"""Pages of one listing that are enough for a commit."""
+ROUNDS_AHEAD = 2
+"""Rounds of each listing that may have been read, or be under way, and are not committed."""
 CONFIRMED_AT_ONCE = 20
-
-T = TypeVar("T")
-
-
-@dataclass
-class Place:
-    """How far one listing came; kept in the run's cursor."""
-
-    offset: str | None = None
-    pages: int = 0
-    rows: int = 0
-    done: bool = False
-    restarts: int = 0
+ASKED_FOR = 1000
+"""People of whom a list is kept in memory while they are asked for."""
 
 
 @dataclass
@@ -51,6 +42,10 @@ class _Progress:
     def of(cls, cursor: dict[str, object]) -> "_Progress":
         places = {name: Place(**value) for name, value in cursor.items() if isinstance(value, dict)}
         return cls(**places)
+
+    @property
+    def done(self) -> bool:
+        return self.memberships.done and self.users.done
 
     def counts(self) -> dict[str, int]:
         return {"memberships": self.memberships.rows, "users": self.users.rows}
@@ -64,15 +59,9 @@ async def download_subscriptions(station: Station, command: DownloadSubscription
 async def _download(piece: Slice) -> None:
     asana = await piece.station.asana(piece.run.profile)
     progress = _Progress.of(piece.run.cursor)
-    seen: dict[str, set[str]] = {"memberships": set(), "users": set()}
-    while not (progress.memberships.done and progress.users.done):
-        await _round(piece, asana, progress, seen)
-        if piece.is_over():
-            await _hand_on(piece)
-            return
-    if await _confirm_the_missing(piece, asana, progress):
-        await _compare(piece, progress)
-    else:
+    if not progress.done:
+        await _list(piece, asana, progress)
+    if not progress.done or not await _compare(piece, asana, progress):
         await _hand_on(piece)
 
 
@@ -81,59 +70,58 @@ async def _hand_on(piece: Slice) -> None:
         await slices.hand_on(connection, piece.run, piece.next_command(), piece.now())
 
 
-async def _round(piece: Slice, asana: Asana, progress: _Progress, seen: dict[str, set[str]]) -> None:
-    """Read some pages of both listings side by side, and commit them with the places where they stopped."""
-    client, organization = asana.client, asana.organization_gid
+async def _list(piece: Slice, asana: Asana, progress: _Progress) -> None:
+    """Read both listings to their end, or until the slice's time is up, and commit everything that was read."""
+    client, organization, news = asana.client, asana.organization_gid, asyncio.Event()
+    memberships: Reader[Membership] = Reader(
+        lambda offset: client.membership_page(organization, offset),
+        progress.memberships,
+        news=news,
+        ahead=ROUND * ROUNDS_AHEAD,
+        is_over=piece.is_over,
+    )
+    users: Reader[User] = Reader(
+        lambda offset: client.user_page(organization, offset),
+        progress.users,
+        news=news,
+        ahead=ROUND * ROUNDS_AHEAD,
+        is_over=piece.is_over,
+    )
     async with together() as group:
-        asking_memberships = group.create_task(
-            _some_pages(
-                lambda offset: client.membership_page(organization, offset), progress.memberships, seen["memberships"]
-            )
-        )
-        asking_users = group.create_task(
-            _some_pages(lambda offset: client.user_page(organization, offset), progress.users, seen["users"])
-        )
-    memberships, users = asking_memberships.result(), asking_users.result()
+        group.create_task(memberships.read())
+        group.create_task(users.read())
+        while await _enough(memberships, users, news):
+            await _commit(piece, progress, memberships, users)
+
+
+async def _enough(memberships: Reader[Membership], users: Reader[User], news: asyncio.Event) -> bool:
+    """Wait until one listing has a round, or both have ended; False if there is nothing left to commit."""
+    while not (memberships.ended and users.ended):
+        if max(memberships.waiting, users.waiting) >= ROUND:
+            return True
+        news.clear()
+        await news.wait()
+    return memberships.waiting + users.waiting > 0
+
+
+async def _commit(piece: Slice, progress: _Progress, memberships: Reader[Membership], users: Reader[User]) -> None:
+    """Keep what was read of both listings with the places where they stand, in one transaction."""
+    seats, people = memberships.take(), users.take()
+    progress.memberships, progress.users = seats.place, people.place
     async with piece.station.transaction() as connection:
-        if memberships.restarted:
-            await listings.forget(connection, piece.run, "memberships")
-            seen["memberships"].clear()
-        if users.restarted:
-            await listings.forget(connection, piece.run, "users")
-            seen["users"].clear()
-        await listings.stage_memberships(connection, piece.run, map(_listed, memberships.items))
-        await listings.stage_users(connection, piece.run, (ListedUser(u.gid, u.name, u.email) for u in users.items))
         await piece.checkpoint(connection, asdict(progress), progress.counts())
+        await _stage(connection, piece, seats, people)
+    memberships.committed(seats)
+    users.committed(people)
 
 
-@dataclass
-class _Pages(Generic[T]):
-    items: list[T] = field(default_factory=list)
-    restarted: bool = False
-
-
-async def _some_pages(fetch: Callable[[str | None], Awaitable[Page[T]]], place: Place, seen: set[str]) -> _Pages[T]:
-    """Read up to ROUND pages from `place` on, moving it; an expired place begins the listing anew, once."""
-    pages: _Pages[T] = _Pages()
-    for _ in range(ROUND):
-        if place.done:
-            break
-        offset = place.offset
-        try:
-            page = await patiently(lambda offset=offset: fetch(offset))  # type: ignore[misc] # the offset of this turn
-        except RestartListing:
-            if place.restarts:
-                raise
-            place.offset, place.pages, place.rows, place.restarts = None, 0, 0, 1
-            return _Pages(restarted=True)
-        if page.next_offset in seen or place.pages >= MOST_PAGES:
-            raise BadAnswer("the listing goes round in a circle, or has no end")
-        if page.next_offset is not None:
-            seen.add(page.next_offset)
-        pages.items.extend(page.items)
-        place.offset, place.done = page.next_offset, page.next_offset is None
-        place.pages, place.rows = place.pages + 1, place.rows + len(page.items)
-    return pages
+async def _stage(connection: Connection, piece: Slice, seats: Batch[Membership], people: Batch[User]) -> None:
+    if seats.restarted:
+        await listings.forget(connection, piece.run, "memberships")
+    if people.restarted:
+        await listings.forget(connection, piece.run, "users")
+    await listings.stage_memberships(connection, piece.run, map(_listed, seats.items))
+    await listings.stage_users(connection, piece.run, (ListedUser(u.gid, u.name, u.email) for u in people.items))
 
 
 def _listed(membership: Membership) -> ListedMembership:
@@ -148,8 +136,21 @@ def _listed(membership: Membership) -> ListedMembership:
     )
 
 
-async def _believable(connection: Connection, piece: Slice, progress: _Progress) -> None:
-    """Raise RunRefused unless the listing is complete."""
+async def _compare(piece: Slice, asana: Asana, progress: _Progress) -> bool:
+    """Compare a complete listing with what is known and end the run; False if the slice's time was used up before.
+
+    Pages are no snapshot: a person can slip between two of them. So each known person whom the listing does not show
+    is asked for first.
+    """
+    if not await _merged(piece, progress, only_if_all_are_there=True):
+        if not await _confirm_the_missing(piece, asana, progress):
+            return False
+        await _merged(piece, progress)
+    return True
+
+
+async def _believable(connection: Connection, piece: Slice, progress: _Progress) -> Comparison:
+    """Compare; raise RunRefused unless the listing is complete."""
     found = await listings.compare(connection, piece.run)
     listing = Listing(
         memberships_written=progress.memberships.rows,
@@ -163,28 +164,32 @@ async def _believable(connection: Connection, piece: Slice, progress: _Progress)
     )
     if (trouble := trouble_with(listing)) is not None:
         raise RunRefused(trouble)
+    return found
 
 
 async def _confirm_the_missing(piece: Slice, asana: Asana, progress: _Progress) -> bool:
     """Ask for each known person whom the listing does not show; False if the slice's time was used up before the end.
 
-    Pages are no snapshot: a person can slip between two of them.
+    They come a thousand at a time, are asked for some at once, and each such group's answers are committed.
     """
-    async with piece.station.pool.connection() as connection:
-        await _believable(connection, piece, progress)
     while True:
-        async with piece.station.pool.connection() as connection:
-            gids = await listings.to_confirm(connection, piece.run, CONFIRMED_AT_ONCE)
+        async with piece.station.transaction() as connection:
+            gids = await listings.to_confirm(connection, piece.run, ASKED_FOR)
         if not gids:
             return True
-        async with together() as group:
-            asking = [group.create_task(_ask_for(asana, gid)) for gid in gids]
-        answers = [task.result() for task in asking]
-        async with piece.station.transaction() as connection:
-            await piece.checkpoint(connection, asdict(progress), progress.counts())
-            await _stage_answers(connection, piece, dict(zip(gids, answers, strict=True)))
-        if piece.is_over():
-            return False
+        for first in range(0, len(gids), CONFIRMED_AT_ONCE):
+            await _confirm(piece, asana, progress, gids[first : first + CONFIRMED_AT_ONCE])
+            if piece.is_over():
+                return False
+
+
+async def _confirm(piece: Slice, asana: Asana, progress: _Progress, gids: list[str]) -> None:
+    async with together() as group:
+        asking = [group.create_task(_ask_for(asana, gid)) for gid in gids]
+    answers = [task.result() for task in asking]
+    async with piece.station.transaction() as connection:
+        await piece.checkpoint(connection, asdict(progress), progress.counts())
+        await _stage_answers(connection, piece, dict(zip(gids, answers, strict=True)))
 
 
 async def _ask_for(asana: Asana, user_gid: str) -> Membership | bool:
@@ -207,11 +212,13 @@ async def _stage_answers(connection: Connection, piece: Slice, answers: dict[str
         await listings.stage_absences(connection, piece.run, gids, proven=proven)
 
 
-async def _compare(piece: Slice, progress: _Progress) -> None:
-    """Make the listing the truth, and end the run."""
+async def _merged(piece: Slice, progress: _Progress, *, only_if_all_are_there: bool = False) -> bool:
+    """Make the listing the truth, and end the run; False, and nothing is changed, if somebody is missing."""
     run, now = piece.run, piece.now()
     async with piece.station.transaction() as connection:
-        await _believable(connection, piece, progress)
+        found = await _believable(connection, piece, progress)
+        if found.missing and only_if_all_are_there:
+            return False
         counts = {**progress.counts(), **await listings.merge(connection, run, now)}
         assert run.started_at is not None
         event = SubscriptionsDownloaded(profile=run.profile, run_id=run.id, as_of=run.started_at, counts=counts)
@@ -224,3 +231,4 @@ async def _compare(piece: Slice, progress: _Progress) -> None:
             now=now,
         )
         await endings.finish(connection, run, counts=counts, now=now)
+    return True
