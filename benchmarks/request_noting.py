@@ -48,18 +48,22 @@ def read_notes(path: Path) -> dict[str, dict[str, float]]:
 
 def intake(notes: Notes) -> int:
     """Be the intake."""
+    from messages.requests import Request  # noqa: PLC0415 - each process loads what it is
+    from store.connect import Connection  # noqa: PLC0415 - each process loads what it is
+    from store.requests import Accepted  # noqa: PLC0415 - each process loads what it is
     from workers import intake  # noqa: PLC0415 - each process loads what it is
 
-    take = intake.Intake._take  # noqa: SLF001 - the only place that sees a request begin and end
+    accept = intake.Intake._accept  # noqa: SLF001 - the only place that sees a request begin and end
 
-    async def noting(self: intake.Intake, connection: Any, delivery: Any) -> intake.Outcome:  # noqa: ANN401 - passed on
+    async def noting(self: intake.Intake, connection: Connection, request: Request) -> Accepted:
         began = time.time()
-        outcome = await take(self, connection, delivery)
-        notes.add(COMMITTED, outcome.run_id, time.time())
-        notes.add(RECEIVED, outcome.run_id, began)
-        return outcome
+        accepted = await accept(self, connection, request)
+        committed = time.time()
+        notes.add(RECEIVED, accepted.run_id, began)
+        notes.add(COMMITTED, accepted.run_id, committed)
+        return accepted
 
-    intake.Intake._take = noting  # type: ignore[method-assign]  # noqa: SLF001 - the note is the point
+    intake.Intake._accept = noting  # type: ignore[method-assign]  # noqa: SLF001 - the note is the point
     return intake.main()
 
 
@@ -81,8 +85,9 @@ def relay(notes: Notes) -> int:
 
 
 def worker(notes: Notes) -> int:
-    """Be the worker for reconciliations."""
+    """Be the worker for everything but removals."""
     from messages.commands import Reconcile  # noqa: PLC0415 - each process loads what it is
+    from sandbox.stack import SLOW_QUEUES  # noqa: PLC0415 - each process loads what it is
     from workers import consume  # noqa: PLC0415 - each process loads what it is
     from workers.delivery import Delivery, KeepingConsumer  # noqa: PLC0415 - each process loads what it is
     from workers.station import Station  # noqa: PLC0415 - each process loads what it is
@@ -101,7 +106,7 @@ def worker(notes: Notes) -> int:
 
     consume.ACTORS[Reconcile] = noting_start
     KeepingConsumer.__next__ = noting_delivery  # type: ignore[method-assign]  # the note is the point
-    return consume.main([Reconcile.queue])
+    return consume.main(SLOW_QUEUES)
 
 
 PROCESSES: dict[str, Callable[[Notes], int]] = {"intake": intake, "relay": relay, "worker": worker}

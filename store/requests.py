@@ -4,8 +4,11 @@ A request's row, its run, the run's command and the answering event are written 
 acknowledged after it. So the same message again finds the row and changes nothing.
 """
 
+import contextlib
 import hashlib
 import json
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -51,17 +54,32 @@ def body_sha256(request: Request) -> bytes:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).digest()
 
 
+@contextlib.asynccontextmanager
+async def accepting(connection: Connection, request: Request) -> AsyncIterator[None]:
+    """Open the transaction in which `request` is accepted.
+
+    What a step writes travels together (libpq's pipeline mode): the transaction waits for the database three times and
+    not ten, and a statement that fails undoes the whole as ever. A cycle starts inside a savepoint and counts rows,
+    which both need each answer at once.
+    """
+    together: AbstractAsyncContextManager[object] = connection.pipeline()
+    if request.kind == "cycle":
+        together = contextlib.nullcontext()
+    async with together, connection.transaction():
+        yield
+
+
 async def accept(connection: Connection, request: Request, now: datetime) -> Accepted:
-    """Order the run that a request asks for, in the caller's transaction, and say RequestAccepted.
+    """Order the run that a request asks for, in the caller's transaction (`accepting`), and say RequestAccepted.
 
     Raises RequestError with the reason for a person. May raise store.endings.Fenced: then try again.
     """
     if request.at is not None and request.at > now + LATEST:
         raise RequestError(f"at: more than {LATEST.days} days ahead", str(request.id), request.profile)
     body = body_sha256(request)
-    if (before := await _accepted_before(connection, request, body)) is not None:
-        return before
-    profile_id = await _published_profile(connection, request)
+    profile_id = await _looked_up(connection, request, body)
+    if isinstance(profile_id, Accepted):
+        return profile_id
     if request.plan is not None:
         await _check_plan(connection, request, profile_id, now)
     order = Order(
@@ -90,26 +108,32 @@ async def accept(connection: Connection, request: Request, now: datetime) -> Acc
     return Accepted(run_id, again=False)
 
 
-async def _accepted_before(connection: Connection, request: Request, body: bytes) -> Accepted | None:
-    """Return what the same request was answered; whoever brings the same id at this moment waits here."""
+async def _looked_up(connection: Connection, request: Request, body: bytes) -> Accepted | int:
+    """Return what the same request was answered, else the number of its published profile.
+
+    Whoever brings the same id at this moment waits here.
+    """
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"request/{request.id}"])
-    cursor = await connection.execute("SELECT body_sha256, run_id FROM request WHERE id = %s", [request.id])
+    cursor = await connection.execute(
+        """SELECT q.body_sha256, q.run_id, p.id, p.status
+             FROM (SELECT) AS asked LEFT JOIN request q ON q.id = %s LEFT JOIN profile p ON p.name = %s""",
+        [request.id, request.profile],
+    )
     row = await cursor.fetchone()
-    if row is None:
-        return None
-    if row[0] != body:
-        raise RequestError("this id was used before for another request", str(request.id), request.profile)
-    return Accepted(row[1], again=True)
-
-
-async def _published_profile(connection: Connection, request: Request) -> int:
-    cursor = await connection.execute("SELECT id, status FROM profile WHERE name = %s", [request.profile])
-    row = await cursor.fetchone()
-    if row is None:
-        raise RequestError(f"there is no profile {request.profile}", str(request.id), request.profile)
-    if row[1] != "published":
-        raise RequestError(f"the profile {request.profile} is not published", str(request.id), request.profile)
-    return int(row[0])
+    assert row is not None
+    known_body, run_id, profile_id, status = row
+    wrong = None
+    if known_body is not None:
+        if known_body == body:
+            return Accepted(run_id, again=True)
+        wrong = "this id was used before for another request"
+    elif profile_id is None:
+        wrong = f"there is no profile {request.profile}"
+    elif status != "published":
+        wrong = f"the profile {request.profile} is not published"
+    if wrong is not None:
+        raise RequestError(wrong, str(request.id), request.profile)
+    return int(profile_id)
 
 
 async def _check_plan(connection: Connection, request: Request, profile_id: int, now: datetime) -> None:

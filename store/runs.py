@@ -102,7 +102,12 @@ async def active(connection: Connection, profile_id: int, kind: RunKind) -> UUID
 
 async def insert(connection: Connection, order: Order, now: datetime) -> Run:
     """Make a queued run, without any command. Without a correlation id its own id is one."""
-    run_id = uuid4()
+    run = await get(connection, await _insert(connection, order, uuid4(), now))
+    assert run is not None
+    return run
+
+
+async def _insert(connection: Connection, order: Order, run_id: UUID, now: datetime) -> UUID:
     await connection.execute(
         """INSERT INTO run (id, profile_id, kind, cycle_id, correlation_id, requested_by, plan_hash, created_at,
                             not_before)
@@ -119,18 +124,16 @@ async def insert(connection: Connection, order: Order, now: datetime) -> Run:
             order.not_before,
         ],
     )
-    run = await get(connection, run_id)
-    assert run is not None
-    return run
+    return run_id
 
 
 async def add_step(connection: Connection, order: Order, now: datetime) -> UUID:
     """Make a queued run of one step (not a cycle) and put its first command into the outbox; return the run's id."""
     assert order.kind != "cycle"
-    run = await insert(connection, order, now)
-    command = COMMAND_OF[order.kind](run_id=run.id, slice=0, correlation_id=run.correlation_id)
-    await add_command(connection, command, profile_id=run.profile_id, now=now, not_before=order.not_before)
-    return run.id
+    run_id = await _insert(connection, order, uuid4(), now)
+    command = COMMAND_OF[order.kind](run_id=run_id, slice=0, correlation_id=order.correlation_id or run_id)
+    await add_command(connection, command, profile_id=order.profile_id, now=now, not_before=order.not_before)
+    return run_id
 
 
 async def is_published(connection: Connection, profile_id: int) -> bool:

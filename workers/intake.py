@@ -94,7 +94,7 @@ class Intake:
         return Outcome(run_id=accepted.run_id, again=accepted.again)
 
     async def _accept(self, connection: Connection, request: Request) -> requests.Accepted:
-        async with connection.transaction():
+        async with requests.accepting(connection, request):
             return await requests.accept(connection, request, self._clock())
 
     async def _refuse(self, connection: Connection, delivery: Delivery, error: RequestError) -> Outcome:

@@ -36,7 +36,7 @@ async def intake(database: Database) -> AsyncIterator[Connection]:
 
 
 async def accept(connection: Connection, wanted: Request) -> requests.Accepted:
-    async with connection.transaction():
+    async with requests.accepting(connection, wanted):
         return await requests.accept(connection, wanted, NOW)
 
 
