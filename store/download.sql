@@ -2,133 +2,125 @@
 --
 -- Runs inside the transaction that ends the download, or alone in psql:
 --     BEGIN; SET LOCAL seatkeeper.run = '…'; SET LOCAL seatkeeper.now = '…'; \i store/download.sql
--- Rows that did not change are not written: a second download of the same people costs almost no log.
+-- Rows that did not change are neither written nor locked: a second download of the same people costs almost no log.
+
+-- A run's rows are new each time, so the planner has no figures for them and takes them for a handful: a nested loop
+-- over everybody would be quadratic. Hashing is right for a handful, too.
+SET LOCAL enable_nestloop = off;
+SET LOCAL jit = off;
+SET LOCAL work_mem = '64MB';
 
 -- Names and e-mails, the only table that has them.
-INSERT INTO person AS p (profile_id, user_gid, name, email)
-SELECT DISTINCT ON (u.user_gid) r.profile_id, u.user_gid, u.name, u.email
-  FROM listed_user u JOIN run r ON r.id = u.run_id
- WHERE u.run_id = current_setting('seatkeeper.run')::uuid
- ORDER BY u.user_gid
-    ON CONFLICT (profile_id, user_gid) DO UPDATE SET name = excluded.name, email = excluded.email
- WHERE (p.name, p.email) IS DISTINCT FROM (excluded.name, excluded.email);
+WITH listed AS MATERIALIZED (
+    SELECT DISTINCT ON (u.user_gid) r.profile_id, u.user_gid, u.name, u.email,
+           p.user_gid IS NOT NULL AS known, (p.name, p.email) IS DISTINCT FROM (u.name, u.email) AS differs
+      FROM listed_user u
+      JOIN run r ON r.id = u.run_id
+      LEFT JOIN person p ON p.profile_id = r.profile_id AND p.user_gid = u.user_gid
+     WHERE u.run_id = current_setting('seatkeeper.run')::uuid
+     ORDER BY u.user_gid
+), renamed AS (
+    UPDATE person p SET name = l.name, email = l.email
+      FROM listed l
+     WHERE l.known AND l.differs AND p.profile_id = l.profile_id AND p.user_gid = l.user_gid
+)
+INSERT INTO person (profile_id, user_gid, name, email)
+SELECT profile_id, user_gid, name, email FROM listed WHERE NOT known;
 
+WITH run_now AS MATERIALIZED (
+    SELECT r.*, p.name AS profile, current_setting('seatkeeper.now')::timestamptz AS at
+      FROM run r JOIN profile p ON p.id = r.profile_id WHERE r.id = current_setting('seatkeeper.run')::uuid
+), difference AS MATERIALIZED (
+    SELECT CASE WHEN s.id IS NULL THEN 'SubscriptionFound'
+                WHEN s.state = 'gone' THEN 'SubscriptionReturned' ELSE 'SubscriptionChanged' END AS name,
+           r.profile_id, r.at, r.started_at, s.id, l.user_gid, l.membership_gid, l.software_model, l.is_admin, l.joined_at,
+           s.membership_gid AS old_membership, s.software_model AS old_model, s.is_admin AS old_admin,
+           s.joined_at AS old_joined_at
+      FROM listed_seat l
+      JOIN run_now r ON r.id = l.run_id
+      LEFT JOIN subscription s ON s.profile_id = r.profile_id AND s.user_gid = l.user_gid
+     WHERE l.run_id = current_setting('seatkeeper.run')::uuid
+       AND (s.id IS NULL
+            OR s.state = 'gone' AND s.gone_at < r.started_at
+            OR s.state = 'active' AND (s.membership_gid, s.software_model, s.is_admin, s.joined_at)
+               IS DISTINCT FROM (l.membership_gid, l.software_model, l.is_admin, l.joined_at))
+),
 -- Found: a person with a seat that we did not know.
-WITH run_now AS (
-    SELECT r.*, p.name AS profile, current_setting('seatkeeper.now')::timestamptz AS at
-      FROM run r JOIN profile p ON p.id = r.profile_id WHERE r.id = current_setting('seatkeeper.run')::uuid
-), found AS (
+found AS (
     INSERT INTO subscription (profile_id, user_gid, membership_gid, software_model, is_admin, joined_at, found_at)
-    SELECT r.profile_id, l.user_gid, l.membership_gid, l.software_model, l.is_admin, l.joined_at, r.at
-      FROM run_now r JOIN listed_seat l ON l.run_id = r.id
-     WHERE NOT EXISTS (SELECT FROM subscription s WHERE s.profile_id = r.profile_id AND s.user_gid = l.user_gid)
-     ORDER BY l.user_gid
+    SELECT profile_id, user_gid, membership_gid, software_model, is_admin, joined_at, at
+      FROM difference WHERE name = 'SubscriptionFound' ORDER BY user_gid
     RETURNING *
-), numbered AS (
-    INSERT INTO event_subject AS e (subject, sequence)
-    SELECT 'subscription/' || id, 1 FROM found ORDER BY id
-        ON CONFLICT (subject) DO UPDATE SET sequence = e.sequence + 1
-    RETURNING subject, sequence
-)
-INSERT INTO outbox (channel, name, profile_id, subject, sequence, payload, correlation_id, occurred_at)
-SELECT 'event', 'SubscriptionFound', f.profile_id, n.subject, n.sequence,
-       jsonb_build_object('profile', r.profile, 'subscription_id', f.id, 'user_gid', f.user_gid,
-                          'software_model', f.software_model, 'is_admin', f.is_admin, 'joined_at', f.joined_at),
-       r.correlation_id, r.at
-  FROM found f JOIN numbered n ON n.subject = 'subscription/' || f.id CROSS JOIN run_now r
- ORDER BY f.id;
-
+),
 -- Returned: a person whose seat was gone before this listing began has one again.
-WITH run_now AS (
-    SELECT r.*, p.name AS profile, current_setting('seatkeeper.now')::timestamptz AS at
-      FROM run r JOIN profile p ON p.id = r.profile_id WHERE r.id = current_setting('seatkeeper.run')::uuid
-), returned AS (
+returned AS (
     UPDATE subscription s
-       SET state = 'active', gone_at = NULL, gone_because = NULL, membership_gid = l.membership_gid,
-           software_model = l.software_model, is_admin = l.is_admin, joined_at = l.joined_at
-      FROM run_now r JOIN listed_seat l ON l.run_id = r.id
-     WHERE s.profile_id = r.profile_id AND s.user_gid = l.user_gid AND s.state = 'gone' AND s.gone_at < r.started_at
+       SET state = 'active', gone_at = NULL, gone_because = NULL, membership_gid = d.membership_gid,
+           software_model = d.software_model, is_admin = d.is_admin, joined_at = d.joined_at
+      FROM difference d
+     WHERE d.name = 'SubscriptionReturned' AND s.id = d.id AND s.state = 'gone' AND s.gone_at < d.started_at
     RETURNING s.*
-), numbered AS (
-    INSERT INTO event_subject AS e (subject, sequence)
-    SELECT 'subscription/' || id, 1 FROM returned ORDER BY id
-        ON CONFLICT (subject) DO UPDATE SET sequence = e.sequence + 1
-    RETURNING subject, sequence
-)
-INSERT INTO outbox (channel, name, profile_id, subject, sequence, payload, correlation_id, occurred_at)
-SELECT 'event', 'SubscriptionReturned', f.profile_id, n.subject, n.sequence,
-       jsonb_build_object('profile', r.profile, 'subscription_id', f.id, 'user_gid', f.user_gid,
-                          'software_model', f.software_model, 'is_admin', f.is_admin, 'joined_at', f.joined_at),
-       r.correlation_id, r.at
-  FROM returned f JOIN numbered n ON n.subject = 'subscription/' || f.id CROSS JOIN run_now r
- ORDER BY f.id;
-
+),
 -- Changed: another kind of seat, another role, or another membership of the same person (removed and put back between
 -- two downloads): the clock of a new membership starts anew.
-WITH run_now AS (
-    SELECT r.*, p.name AS profile, current_setting('seatkeeper.now')::timestamptz AS at
-      FROM run r JOIN profile p ON p.id = r.profile_id WHERE r.id = current_setting('seatkeeper.run')::uuid
-), differing AS (
-    SELECT s.id, s.software_model AS old_model, s.is_admin AS old_admin, s.joined_at AS old_joined_at,
-           s.membership_gid AS old_membership, l.*
-      FROM run_now r
-      JOIN listed_seat l ON l.run_id = r.id
-      JOIN subscription s ON s.profile_id = r.profile_id AND s.user_gid = l.user_gid AND s.state = 'active'
-     WHERE (s.membership_gid, s.software_model, s.is_admin, s.joined_at)
-           IS DISTINCT FROM (l.membership_gid, l.software_model, l.is_admin, l.joined_at)
-), changed AS (
+changed AS (
     UPDATE subscription s
        SET membership_gid = d.membership_gid, software_model = d.software_model, is_admin = d.is_admin,
            joined_at = d.joined_at
-      FROM differing d WHERE s.id = d.id
+      FROM difference d
+     WHERE d.name = 'SubscriptionChanged' AND s.id = d.id AND s.state = 'active'
     RETURNING s.*, d.old_model, d.old_admin, d.old_joined_at, d.old_membership
-), numbered AS (
-    INSERT INTO event_subject AS e (subject, sequence)
-    SELECT 'subscription/' || id, 1 FROM changed ORDER BY id
-        ON CONFLICT (subject) DO UPDATE SET sequence = e.sequence + 1
-    RETURNING subject, sequence
-)
-INSERT INTO outbox (channel, name, profile_id, subject, sequence, payload, correlation_id, occurred_at)
-SELECT 'event', 'SubscriptionChanged', c.profile_id, n.subject, n.sequence,
-       jsonb_build_object('profile', r.profile, 'subscription_id', c.id, 'user_gid', c.user_gid,
-                          'software_model', c.software_model, 'is_admin', c.is_admin, 'changed',
-                          CASE WHEN c.old_membership <> c.membership_gid
-                               THEN jsonb_build_object('membership_gid',
-                                                       jsonb_build_array(c.old_membership, c.membership_gid))
-                               ELSE '{}' END
-                          || CASE WHEN c.old_model <> c.software_model
-                               THEN jsonb_build_object('software_model', jsonb_build_array(c.old_model, c.software_model))
-                               ELSE '{}' END
-                          || CASE WHEN c.old_admin <> c.is_admin
-                                  THEN jsonb_build_object('is_admin', jsonb_build_array(c.old_admin, c.is_admin))
-                                  ELSE '{}' END
-                          || CASE WHEN c.old_joined_at <> c.joined_at
-                                  THEN jsonb_build_object('joined_at', jsonb_build_array(c.old_joined_at, c.joined_at))
-                                  ELSE '{}' END),
-       r.correlation_id, r.at
-  FROM changed c JOIN numbered n ON n.subject = 'subscription/' || c.id CROSS JOIN run_now r
- ORDER BY c.id;
-
+),
 -- Gone: not listed, and absent when asked for by themselves.
-WITH run_now AS (
-    SELECT r.*, p.name AS profile, current_setting('seatkeeper.now')::timestamptz AS at
-      FROM run r JOIN profile p ON p.id = r.profile_id WHERE r.id = current_setting('seatkeeper.run')::uuid
-), gone AS (
+gone AS (
     UPDATE subscription s
        SET state = 'gone', gone_at = r.at, gone_because = 'missing'
       FROM run_now r JOIN asked_absence a ON a.run_id = r.id AND a.proven
      WHERE s.profile_id = r.profile_id AND s.user_gid = a.user_gid AND s.state = 'active'
-       AND NOT EXISTS (SELECT FROM listed_seat l WHERE l.run_id = r.id AND l.user_gid = s.user_gid)
+       AND NOT EXISTS (SELECT FROM listed_membership l
+                        WHERE l.run_id = current_setting('seatkeeper.run')::uuid AND l.is_active
+                          AND l.user_gid = s.user_gid)
     RETURNING s.*
+), event AS (
+    SELECT 1 AS part, 'SubscriptionFound' AS name, id, profile_id, user_gid, software_model, is_admin,
+           jsonb_build_object('joined_at', joined_at) AS more FROM found
+    UNION ALL
+    SELECT 2, 'SubscriptionReturned', id, profile_id, user_gid, software_model, is_admin,
+           jsonb_build_object('joined_at', joined_at) FROM returned
+    UNION ALL
+    SELECT 3, 'SubscriptionChanged', id, profile_id, user_gid, software_model, is_admin,
+           jsonb_build_object('changed',
+               CASE WHEN old_membership <> membership_gid
+                    THEN jsonb_build_object('membership_gid', jsonb_build_array(old_membership, membership_gid))
+                    ELSE '{}' END
+               || CASE WHEN old_model <> software_model
+                       THEN jsonb_build_object('software_model', jsonb_build_array(old_model, software_model))
+                       ELSE '{}' END
+               || CASE WHEN old_admin <> is_admin
+                       THEN jsonb_build_object('is_admin', jsonb_build_array(old_admin, is_admin))
+                       ELSE '{}' END
+               || CASE WHEN old_joined_at <> joined_at
+                       THEN jsonb_build_object('joined_at', jsonb_build_array(old_joined_at, joined_at))
+                       ELSE '{}' END) FROM changed
+    UNION ALL
+    SELECT 4, 'SubscriptionGone', id, profile_id, user_gid, NULL, NULL, jsonb_build_object('gone_at', gone_at) FROM gone
 ), numbered AS (
     INSERT INTO event_subject AS e (subject, sequence)
-    SELECT 'subscription/' || id, 1 FROM gone ORDER BY id
+    SELECT 'subscription/' || id, 1 FROM event ORDER BY id
         ON CONFLICT (subject) DO UPDATE SET sequence = e.sequence + 1
     RETURNING subject, sequence
+), said AS (
+    INSERT INTO outbox (channel, name, profile_id, subject, sequence, payload, correlation_id, occurred_at)
+    SELECT 'event', e.name, e.profile_id, n.subject, n.sequence,
+           jsonb_build_object('profile', r.profile, 'subscription_id', e.id, 'user_gid', e.user_gid)
+           || CASE WHEN e.software_model IS NULL THEN '{}'
+                   ELSE jsonb_build_object('software_model', e.software_model, 'is_admin', e.is_admin) END
+           || e.more,
+           r.correlation_id, r.at
+      FROM event e
+      JOIN numbered n ON n.subject = 'subscription/' || e.id
+      JOIN run_now r ON r.profile_id = e.profile_id
+     ORDER BY e.part, e.id
+    RETURNING name
 )
-INSERT INTO outbox (channel, name, profile_id, subject, sequence, payload, correlation_id, occurred_at)
-SELECT 'event', 'SubscriptionGone', g.profile_id, n.subject, n.sequence,
-       jsonb_build_object('profile', r.profile, 'subscription_id', g.id, 'user_gid', g.user_gid, 'gone_at', r.at),
-       r.correlation_id, r.at
-  FROM gone g JOIN numbered n ON n.subject = 'subscription/' || g.id CROSS JOIN run_now r
- ORDER BY g.id;
+SELECT name, count(*) FROM said GROUP BY name;

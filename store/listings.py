@@ -14,7 +14,10 @@ from psycopg.rows import class_row
 from store.connect import Connection
 from store.runs import Run
 
-_DOWNLOAD = Path(__file__).with_name("download.sql").read_text(encoding="utf-8")
+_DOWNLOAD = Path(__file__).with_name("download.sql").read_bytes()
+_WITHOUT_FIGURES = """SELECT set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true),
+                             set_config('work_mem', '64MB', true)"""
+"""For the rest of the transaction: what is staged is new each time, the planner has no figures for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +108,28 @@ async def forget(connection: Connection, run: Run, table: str | None = None) -> 
 
 async def compare(connection: Connection, run: Run) -> Comparison:
     """Count what the listing has, where it contradicts itself, and who of the known is missing from it."""
+    await connection.execute(_WITHOUT_FIGURES)
     async with connection.cursor(row_factory=class_row(Comparison)) as cursor:
         await cursor.execute(
-            """SELECT (SELECT count(*) FROM listed_membership WHERE run_id = %(run)s AND NOT confirmed) AS memberships,
+            """WITH seat AS MATERIALIZED (
+                   SELECT user_gid, count(*) AS times
+                     FROM listed_membership WHERE run_id = %(run)s AND is_active GROUP BY user_gid
+               ), contradiction AS (
+                   SELECT FROM listed_membership m JOIN seat USING (user_gid)
+                    WHERE m.run_id = %(run)s AND m.is_active AND NOT m.confirmed AND seat.times > 1
+                    GROUP BY m.user_gid
+                   HAVING count(DISTINCT (m.membership_gid, m.is_admin, m.is_guest, m.is_view_only, m.joined_at)) > 1
+               ), known AS (
+                   SELECT count(*) AS everybody, count(*) FILTER (WHERE seat.user_gid IS NULL) AS missing
+                     FROM subscription s LEFT JOIN seat ON seat.user_gid = s.user_gid
+                    WHERE s.profile_id = %(profile)s AND s.state = 'active'
+               )
+               SELECT (SELECT count(*) FROM listed_membership WHERE run_id = %(run)s AND NOT confirmed) AS memberships,
                       (SELECT count(*) FROM listed_user WHERE run_id = %(run)s) AS users,
-                      (SELECT count(*) FROM listed_seat WHERE run_id = %(run)s) AS seats,
-                      (SELECT count(*) FROM (
-                           SELECT FROM listed_membership WHERE run_id = %(run)s AND is_active AND NOT confirmed
-                            GROUP BY user_gid
-                           HAVING count(DISTINCT (membership_gid, is_admin, is_guest, is_view_only, joined_at)) > 1
-                       ) AS odd) AS contradictions,
-                      (SELECT count(*) FROM subscription WHERE profile_id = %(profile)s AND state = 'active') AS known,
-                      (SELECT count(*) FROM subscription s
-                        WHERE s.profile_id = %(profile)s AND s.state = 'active'
-                          AND NOT EXISTS (SELECT FROM listed_seat l
-                                           WHERE l.run_id = %(run)s AND l.user_gid = s.user_gid)) AS missing""",
+                      (SELECT count(*) FROM seat) AS seats,
+                      (SELECT count(*) FROM contradiction) AS contradictions,
+                      everybody AS known, missing
+                 FROM known""",
             {"run": run.id, "profile": run.profile_id},
         )
         row = await cursor.fetchone()
@@ -129,10 +139,12 @@ async def compare(connection: Connection, run: Run) -> Comparison:
 
 async def to_confirm(connection: Connection, run: Run, limit: int) -> list[str]:
     """Return the gids of known people whom the listing does not show and who were not asked for yet."""
+    await connection.execute(_WITHOUT_FIGURES)
     cursor = await connection.execute(
         """SELECT s.user_gid FROM subscription s
             WHERE s.profile_id = %(profile)s AND s.state = 'active'
-              AND NOT EXISTS (SELECT FROM listed_seat l WHERE l.run_id = %(run)s AND l.user_gid = s.user_gid)
+              AND NOT EXISTS (SELECT FROM listed_membership l
+                               WHERE l.run_id = %(run)s AND l.is_active AND l.user_gid = s.user_gid)
               AND NOT EXISTS (SELECT FROM asked_absence a WHERE a.run_id = %(run)s AND a.user_gid = s.user_gid)
             ORDER BY s.id LIMIT %(limit)s""",
         {"run": run.id, "profile": run.profile_id, "limit": limit},
@@ -142,19 +154,13 @@ async def to_confirm(connection: Connection, run: Run, limit: int) -> list[str]:
 
 async def merge(connection: Connection, run: Run, now: datetime) -> dict[str, int]:
     """Make the complete listing the truth, say each difference, and drop the listing; return the counts by event."""
-    before = await connection.execute("SELECT coalesce(max(id), 0) FROM outbox")
-    last = await before.fetchone()
-    assert last is not None
     await connection.execute(
         "SELECT set_config('seatkeeper.run', %s, true), set_config('seatkeeper.now', %s, true)",
         [str(run.id), now.isoformat()],
     )
-    await connection.execute(_DOWNLOAD.encode())
-    cursor = await connection.execute(
-        """SELECT name, count(*) FROM outbox
-            WHERE id > %s AND correlation_id = %s AND subject LIKE 'subscription/%%' GROUP BY name""",
-        [last[0], run.correlation_id],
-    )
+    cursor = await connection.execute(_DOWNLOAD)
+    while cursor.nextset():
+        pass
     said = {str(name): int(count) for name, count in await cursor.fetchall()}
     await forget(connection, run)
     return {
