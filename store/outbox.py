@@ -4,12 +4,13 @@ Only the relay sends. It asks for rows with no `sent_at`, never for ids above th
 low id and committed late would be skipped for ever.
 """
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from psycopg.rows import class_row
+from psycopg import AsyncCursor
 from psycopg.types.json import Jsonb
 
 from messages.commands import Command
@@ -17,20 +18,29 @@ from messages.events import Event
 from store.connect import Connection
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One message that waits to be sent."""
+class Outgoing(NamedTuple):
+    """One message that waits to be sent; ids and the payload are text, as they go over the wire."""
 
     id: int
     channel: str
-    message_id: UUID
+    message_id: str
     name: str
     profile: str | None
     subject: str | None
     sequence: int | None
-    payload: dict[str, object]
-    correlation_id: UUID
+    json: str
+    correlation_id: str
     occurred_at: datetime
+
+    @property
+    def payload(self) -> dict[str, object]:
+        """The payload, read."""
+        read: dict[str, object] = json.loads(self.json)
+        return read
+
+
+def _outgoing(_cursor: AsyncCursor[Any]) -> Callable[[Sequence[Any]], Outgoing]:
+    return Outgoing._make
 
 
 async def add_command(
@@ -88,13 +98,17 @@ async def say(
 
 
 async def unsent(connection: Connection, *, limit: int, now: datetime, but_not: Sequence[int] = ()) -> list[Outgoing]:
-    """Return the oldest messages that are due and not sent, without those whose confirm is still awaited."""
-    async with connection.cursor(row_factory=class_row(Outgoing)) as cursor:
+    """Return the oldest messages that are due and not sent, without those that are being sent or rest.
+
+    It walks `outbox_unsent` in the order of ids and stops at the limit. What is left out is looked up in a hash:
+    `<> ALL` would compare each row with each id.
+    """
+    async with connection.cursor(row_factory=_outgoing, binary=True) as cursor:
         await cursor.execute(
-            """SELECT o.id, o.channel, o.message_id, o.name, p.name AS profile, o.subject, o.sequence, o.payload,
-                      o.correlation_id, o.occurred_at
+            """SELECT o.id, o.channel, o.message_id::text, o.name, p.name AS profile, o.subject, o.sequence,
+                      o.payload::text, o.correlation_id::text, o.occurred_at
                  FROM outbox o LEFT JOIN profile p ON p.id = o.profile_id
-                WHERE o.sent_at IS NULL AND o.not_before <= %s AND o.id <> ALL (%s::bigint[])
+                WHERE o.sent_at IS NULL AND o.not_before <= %s AND o.id NOT IN (SELECT unnest(%s::bigint[]))
                 ORDER BY o.id LIMIT %s""",
             [now, list(but_not), limit],
         )

@@ -6,6 +6,8 @@ it as sent, and it would be lost.
 """
 
 import asyncio
+from collections import OrderedDict
+from itertools import takewhile
 from typing import Any, Self
 
 from workers.amqp import Broker, BrokerLost, settle
@@ -19,12 +21,13 @@ class Confirms:
 
     def __init__(self, broker: Broker, channel: Any) -> None:  # noqa: ANN401 - pika ships no types
         """Use `on` instead."""
-        self.channel = channel
-        self._broker = broker
-        self._published = 0
-        self._open: dict[int, str] = {}
-        self._refused: dict[str, str] = {}
-        self._all: asyncio.Future[None] | None = None
+        self.broker, self.channel = broker, channel
+        self.published = 0
+        self._open: OrderedDict[int, str] = OrderedDict()  # in the order of publishing: the first is the oldest
+        self._returned: dict[str, str] = {}
+        self._refused: dict[int, tuple[str, str]] = {}
+        self._awaited = 0
+        self._settled: asyncio.Future[None] | None = None
 
     @classmethod
     async def on(cls, broker: Broker) -> Self:
@@ -37,33 +40,37 @@ class Confirms:
         return confirms
 
     def expect(self, message_id: str) -> None:
-        """Count a message that is being published now."""
-        self._published += 1
-        self._open[self._published] = message_id
+        """Count a message that is being published now; `published` is its number."""
+        self.published += 1
+        self._open[self.published] = message_id
 
-    async def settled(self) -> dict[str, str]:
-        """Wait for the broker's word on everything published; return what it did not take: id to reason.
+    async def settled(self, upto: int) -> dict[str, str]:
+        """Wait for the broker's word on the messages up to this number; return what it did not take: id to reason.
 
-        Raises BrokerLost when the connection goes or the word does not come.
+        One waits at a time. Raises BrokerLost when the connection goes or the word does not come.
         """
-        if self._open:
-            self._all = self._broker.future()
+        if self._waits_for(upto):
+            self._awaited, self._settled = upto, self.broker.future()
             try:
-                await asyncio.wait_for(self._all, LONGEST_WAIT)
+                await asyncio.wait_for(self._settled, LONGEST_WAIT)
             except TimeoutError:
                 raise BrokerLost(f"it confirmed nothing for {LONGEST_WAIT:.0f} seconds") from None
-        refused, self._refused = self._refused, {}
-        return refused
+        return dict(self._refused.pop(number) for number in list(self._refused) if number <= upto)
+
+    def _waits_for(self, upto: int) -> bool:
+        return bool(self._open) and next(iter(self._open)) <= upto
 
     def _on_return(self, _channel: object, method: Any, properties: Any, _body: bytes) -> None:  # noqa: ANN401 - pika ships no types
-        self._refused[properties.message_id] = f"returned by RabbitMQ: {method.reply_text} ({method.routing_key})"
+        self._returned[properties.message_id] = f"returned by RabbitMQ: {method.reply_text} ({method.routing_key})"
 
     def _on_confirm(self, frame: Any) -> None:  # noqa: ANN401 - pika ships no types
-        tag, multiple = frame.method.delivery_tag, frame.method.multiple
-        tags = [one for one in self._open if one <= tag] if multiple else [tag]
+        tag = frame.method.delivery_tag
+        tags = list(takewhile(lambda one: one <= tag, self._open)) if frame.method.multiple else [tag]
+        taken = frame.method.NAME != "Basic.Nack"
         for one in tags:
             message_id = self._open.pop(one)
-            if frame.method.NAME == "Basic.Nack":
-                self._refused[message_id] = "RabbitMQ did not take it"
-        if not self._open and self._all is not None:
-            settle(self._all)
+            if not taken or message_id in self._returned:
+                why = self._returned.pop(message_id, "RabbitMQ did not take it")
+                self._refused[one] = (message_id, why)
+        if self._settled is not None and not self._waits_for(self._awaited):
+            settle(self._settled)

@@ -7,31 +7,35 @@ is interrupted, the row still has no `sent_at`, and the next session sends it. I
 that it saw: ids are given when a row is written and seen when its transaction commits, so a long transaction would
 appear below and be skipped for ever.
 
+**Reading on.** While the confirms of one batch are awaited, the next is read, written and published, up to IN_FLIGHT
+messages. Each reading leaves out the ids that are in flight, by name and not by a bound, and so still finds what commits
+late below them. An id leaves the flight only once its mark has committed: a reading that begins after that sees the
+mark, one that began before left the id out. Nobody reads a row that is on its way.
+
 **What may repeat.** A message that was confirmed, or stored without its confirm having reached us, when the relay, the
-broker or Postgres went away before `sent_at` was committed. It comes again with the same message id, so consumers can
-tell; actors check their run's row, consumers of events the id or the sequence.
+broker or Postgres went away before `sent_at` was committed: at most what was in flight. It comes again with the same
+message id, so consumers can tell; actors check their run's row, consumers of events the id or the sequence.
 
-**Order.** One relay sends at a time: it holds an advisory lock of its database session, and loses it with that session;
-a second copy asks every second and takes over. It sends one batch after another in the order of ids, and events of one
-subject get their ids under the subject's row lock, so they go out in their sequence. A message that RabbitMQ refused
-rests for a while and is overtaken: order gives way to going on, and the sequence in each event shows it.
+**Order.** One relay sends at a time: it holds an advisory lock of the database session that it reads with, and loses it
+with that session; a second copy asks every second and takes over. (Marks have a session of their own, so that no reading
+waits for a commit; they only say what the broker has confirmed, which stays true whoever leads.) It publishes one batch
+after another on one channel, each in the order of ids. Events of one subject get their ids under the subject's row lock,
+so whoever sees one sees all before it, and they go out in their sequence. A message that RabbitMQ refused rests for a
+while and is overtaken: order gives way to going on, and the sequence in each event shows it.
 
-**What it holds while it waits**: no transaction. NOTIFY wakes it; a look every second finds what was due later.
+**What it holds while it waits**: no transaction. NOTIFY wakes it, and one query stands between that and the publishing;
+a look every second finds what was due later. Asked to stop, it reads no more and marks what is in flight.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pika
 import structlog
-from cloudevents.core.exceptions import BaseCloudEventException
 from prometheus_client import Metric
 
-from messages.commands import COMMANDS
-from messages.encoder import EVENT_CONTENT_TYPE, encode_command, encode_event
-from messages.routing import EVENTS_EXCHANGE, command_routing_key, event_routing_key
 from settings import Settings
 from store import figures, outbox
 from store.connect import Connection, open_connection
@@ -39,11 +43,15 @@ from store.outbox import Outgoing
 from workers import amqp
 from workers.confirms import Confirms
 from workers.entry import Parts, Trouble, run
+from workers.flight import Batch, Flight
+from workers.letters import Letter, write
 from workers.metrics import as_metrics
-from workers.waiting import Signal, first_of, wait_any
+from workers.waiting import Signal, first_of, wait_any, woken
 
 BATCH = 500
-"""Messages published before their confirms are awaited."""
+"""Messages read and published at once."""
+IN_FLIGHT = 2000
+"""Messages published and not yet marked as sent: as many may come twice after a crash."""
 POLL = 1.0
 REST = 5.0
 """Seconds that a refused message waits before it is published again."""
@@ -59,15 +67,7 @@ def _utc() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """One message as it is published."""
-
-    exchange: str
-    routing_key: str
-    body: bytes
-    content_type: str
-    mandatory: bool
+Lines = dict[str, Confirms]
 
 
 class Relay:
@@ -90,26 +90,31 @@ class Relay:
         self._complained = -60.0
         self.trouble = Trouble()
         self.leading: Signal[None] = Signal()
+        self.published: Signal[int] = Signal()
         self.sent: Signal[int] = Signal()
         self.refused: Signal[dict[int, str]] = Signal()
 
     async def session(self, stop: asyncio.Event) -> None:
         """Send until `stop`, or raise what was lost."""
-        async with open_connection(self._database_url) as connection:
-            if not await self._lead(connection, stop):
+        async with open_connection(self._database_url) as reading:
+            if not await self._lead(reading, stop):
                 return
             async with (
+                open_connection(self._database_url) as marking,
                 open_connection(self._database_url) as listening,
                 amqp.connect(self._internal_url, name="relay") as internal,
                 amqp.connect(self._edge_url, name="relay") as edge,
             ):
                 lines = {"command": await Confirms.on(internal), "event": await Confirms.on(edge)}
+                flight = Flight()
                 self.trouble.now = None
                 log.info("leading")
                 self.leading.give(None)
                 await first_of(
-                    self._pump(connection, lines, stop),
+                    self._pump(reading, lines, flight, stop),
+                    self._land(marking, lines, flight),
                     self._listen(listening),
+                    self._wake_to(stop),
                     internal.until_lost(),
                     edge.until_lost(),
                 )
@@ -126,35 +131,48 @@ class Relay:
         async for _ in outbox.added(connection):
             self._wake.set()
 
-    async def _pump(self, connection: Connection, lines: dict[str, Confirms], stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            self._wake.clear()
-            resting = self._still_resting()
-            room = min(BATCH, max(0, MOST_RESTING - len(resting)))
-            due = await outbox.unsent(connection, limit=room, now=self._clock(), but_not=resting)
-            if due:
-                await self._send(connection, lines, due)
-            else:
-                await wait_any(self._wake, stop, seconds=POLL)
+    async def _wake_to(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._wake.set()
+        await asyncio.Event().wait()  # the pump ends the session
 
-    async def _send(self, connection: Connection, lines: dict[str, Confirms], batch: list[Outgoing]) -> None:
-        """Publish a batch, wait for every confirm, and only then remember it as sent."""
-        refused: dict[int, str] = {}
-        for message in batch:
-            try:
-                letter = write(message)
-            except (KeyError, ValueError, BaseCloudEventException) as error:
-                refused[message.id] = f"it cannot be written: {' '.join(str(error).split())}"
-            else:
-                _publish(lines[message.channel], letter, str(message.message_id))
-        by_id = {key: why for line in lines.values() for key, why in (await line.settled()).items()}
-        refused |= {one.id: by_id[str(one.message_id)] for one in batch if str(one.message_id) in by_id}
-        taken = [message.id for message in batch if message.id not in refused]
-        if taken:
-            await outbox.mark_sent(connection, taken, self._clock())
-            self.sent.give(len(taken))
-        if refused:
-            self._put_off(refused)
+    async def _pump(self, connection: Connection, lines: Lines, flight: Flight, stop: asyncio.Event) -> None:
+        """Read and publish batch after batch; in the end wait until what is in flight has landed."""
+        while not stop.is_set():
+            resting = self._still_resting()
+            room = min(BATCH, IN_FLIGHT - len(flight.ids), MOST_RESTING - len(flight.ids) - len(resting))
+            if room <= 0:
+                await (flight.one_landed() if flight.ids else woken(self._wake, POLL))
+                continue
+            self._wake.clear()
+            left_out = [*flight.ids, *resting]
+            due = await outbox.unsent(connection, limit=room, now=self._clock(), but_not=left_out)
+            if due:
+                flight.add(_send(lines, due))
+                self.published.give(len(due))
+            if len(due) < room and not stop.is_set():
+                await woken(self._wake, POLL)
+        await flight.all_landed()
+
+    async def _land(self, connection: Connection, lines: Lines, flight: Flight) -> None:
+        """Wait for every confirm of a batch, remember it as sent, and only then let it be read again."""
+        while True:
+            batch = await flight.oldest()
+            by_id: dict[str, str] = {}
+            for name, upto in batch.upto.items():
+                by_id |= await lines[name].settled(upto)
+            not_taken = {one.id: by_id[one.message_id] for one in batch.messages if one.message_id in by_id}
+            refused = batch.refused | not_taken
+            taken = [message.id for message in batch.messages if message.id not in refused]
+            if taken:
+                await outbox.mark_sent(connection, taken, self._clock())
+            if refused:
+                self._put_off(refused)
+            flight.land(batch)
+            if taken:
+                self.sent.give(len(taken))
+            if refused:
+                self.refused.give(refused)
 
     def _still_resting(self) -> list[int]:
         now = asyncio.get_running_loop().time()
@@ -168,29 +186,22 @@ class Relay:
             self._complained = now
             first = min(refused)
             log.warning("messages_refused", count=len(self._resting), outbox_id=first, reason=refused[first])
-        self.refused.give(refused)
 
 
-def write(message: Outgoing) -> Letter:
-    """Return the message as it goes over the wire; KeyError or ValueError for one that nobody of ours wrote."""
-    if message.channel == "command":
-        command = COMMANDS[message.name].model_validate(message.payload)
-        body = encode_command(command, message.message_id, message.occurred_at)
-        return Letter("", command_routing_key(command), body, "application/json", mandatory=True)
-    assert message.subject is not None
-    assert message.sequence is not None
-    body = encode_event(
-        message.name,
-        message.message_id,
-        message.subject,
-        message.sequence,
-        message.profile,
-        message.payload,
-        message.occurred_at,
-        message.correlation_id,
-    )
-    routing_key = event_routing_key(message.profile, message.name)
-    return Letter(EVENTS_EXCHANGE, routing_key, body, EVENT_CONTENT_TYPE, mandatory=False)
+def _send(lines: Lines, messages: list[Outgoing]) -> Batch:
+    """Publish what can be written, each virtual host's messages in one write."""
+    refused: dict[int, str] = {}
+    with contextlib.ExitStack() as at_its_end, amqp.losing():
+        for line in lines.values():
+            at_its_end.enter_context(line.broker.together())
+        for message in messages:
+            try:
+                letter = write(message)
+            except (KeyError, ValueError) as error:
+                refused[message.id] = f"it cannot be written: {' '.join(str(error).split())}"
+            else:
+                _publish(lines[message.channel], letter, message.message_id)
+    return Batch(messages, refused, {name: line.published for name, line in lines.items()})
 
 
 def _publish(line: Confirms, letter: Letter, message_id: str) -> None:
@@ -198,10 +209,7 @@ def _publish(line: Confirms, letter: Letter, message_id: str) -> None:
         content_type=letter.content_type, delivery_mode=pika.DeliveryMode.Persistent, message_id=message_id
     )
     line.expect(message_id)
-    with amqp.losing():
-        line.channel.basic_publish(
-            letter.exchange, letter.routing_key, letter.body, properties, mandatory=letter.mandatory
-        )
+    line.channel.basic_publish(letter.exchange, letter.routing_key, letter.body, properties, mandatory=letter.mandatory)
 
 
 def compose(settings: Settings) -> Parts:

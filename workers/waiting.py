@@ -1,6 +1,7 @@
 """Waiting for one of several things: the few words that asyncio leaves to its users."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +16,13 @@ async def wait_any(*events: asyncio.Event, seconds: float | None = None) -> None
     finally:
         for one in waiting:
             one.cancel()
+
+
+async def woken(event: asyncio.Event, seconds: float) -> None:
+    """Return once the event is set, or after so many seconds: `wait_any` for one event, without its tasks."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

@@ -17,6 +17,7 @@ from messages.events import EVENTS
 
 AT = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
 NOW = AT.timestamp()
+PAYLOAD = '{"user_gid": "1200"}'
 RUN, MESSAGE, CORRELATION = (UUID(int=number) for number in (1, 2, 3))
 ENCODER = StrictEncoder(clock=lambda: NOW)
 
@@ -197,9 +198,8 @@ def test_a_refusal_does_not_repeat_what_it_refused() -> None:
 def event(
     name: str = "SubscriptionGone", sequence: int = 42, profile: str | None = "acme", occurred_at: datetime = AT
 ) -> CloudEvent:
-    payload: dict[str, object] = {"user_gid": "1200"}
     body = encode_event(
-        name, MESSAGE, "subscription/17", sequence, profile, payload, occurred_at, correlation_id=CORRELATION
+        name, MESSAGE, "subscription/17", sequence, profile, PAYLOAD, occurred_at, correlation_id=CORRELATION
     )
     read = JSONFormat().read(CloudEvent, body)
     assert isinstance(read, CloudEvent)
@@ -236,8 +236,48 @@ def test_an_event_without_a_profile_has_a_source() -> None:
 
 def test_the_time_of_an_event_is_utc() -> None:
     there = AT.astimezone(timezone(timedelta(hours=14)))
-    body = encode_event("RunStarted", MESSAGE, "run/1", 1, None, {}, there, CORRELATION)
+    body = encode_event("RunStarted", MESSAGE, "run/1", 1, None, "{}", there, CORRELATION)
     assert b'"time": "2026-03-01T12:30:15.250000Z"' in body
+
+
+@pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.parametrize("profile", ["acme", None])
+@pytest.mark.parametrize("at", [AT, AT.replace(microsecond=0), AT.astimezone(timezone(timedelta(hours=-9)))], ids=str)
+def test_what_is_spliced_is_what_the_sdk_writes(name: str, profile: str | None, at: datetime) -> None:
+    subject, payload = 'request/"ä\\\u2028', '{"why": "said \\"no\\" ünd \\n", "n": [1, null, 0.5], "ok": true}'
+    ours = encode_event(name, MESSAGE, subject, 7, profile, payload, at, CORRELATION)
+    attributes = {
+        "id": str(MESSAGE),
+        "source": f"/seatkeeper/{profile}" if profile else "/seatkeeper",
+        "type": f"io.seatkeeper.{name}",
+        "subject": subject,
+        "time": at.astimezone(UTC),
+        "datacontenttype": "application/json",
+        "dataschema": f"urn:seatkeeper:event:{name}:{EVENTS[name].version}",
+        "sequence": "00000000000000000007",
+        "correlationid": str(CORRELATION),
+    }
+    theirs = JSONFormat().write(CloudEvent(attributes, json.loads(payload)))
+    assert json.loads(ours, object_pairs_hook=sorted) == json.loads(theirs, object_pairs_hook=sorted)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"subject": ""},
+        {"sequence": -1},
+        {"payload": "[1]"},
+        {"payload": "null"},
+        {"payload": ""},
+        {"occurred_at": AT.replace(tzinfo=None)},
+    ],
+    ids=str,
+)
+def test_an_event_that_we_would_not_say_is_refused(wrong: dict[str, Any]) -> None:
+    right: dict[str, Any] = {"subject": "run/1", "sequence": 1, "payload": "{}", "occurred_at": AT}
+    assert encode_event("RunStarted", MESSAGE, profile=None, correlation_id=CORRELATION, **right)
+    with pytest.raises(ValueError, match="an event has a subject"):
+        encode_event("RunStarted", MESSAGE, profile=None, correlation_id=CORRELATION, **(right | wrong))
 
 
 @pytest.mark.parametrize("name", EVENTS)

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
 import pika
+import pytest
 
 from messages.commands import DownloadSubscriptions
 from messages.events import ReclaimStopped
@@ -17,6 +18,7 @@ from store import outbox
 from store.connect import Connection
 from tests.conftest import Database, Vhosts
 from tests.rows import NOW
+from workers.confirms import Confirms
 from workers.entry import keep_going
 from workers.relay import Relay
 
@@ -29,6 +31,7 @@ async def running(relay: Relay) -> AsyncIterator[asyncio.Event]:
     """Keep a relay going while the block runs, as its process does."""
     stop = asyncio.Event()
     relay.leading.listen()
+    relay.published.listen()
     relay.sent.listen()
     relay.refused.listen()
     going = asyncio.create_task(keep_going(stop, "relay", relay.session, relay.trouble))
@@ -94,6 +97,27 @@ class Ears:
             if method is None:
                 return taken
             taken.append((method, properties, json.loads(body)))
+
+
+@dataclass
+class Confirming:
+    """Keeps a relay from hearing of its confirms until `go`: what it published stays in flight."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def hold_confirms(monkeypatch: pytest.MonkeyPatch) -> Confirming:
+    """Hold back the confirms of every relay of a test."""
+    held, settled = Confirming(), Confirms.settled
+
+    async def hold(confirms: Confirms, upto: int) -> dict[str, str]:
+        held.asked.set()
+        await held.go.wait()
+        return await settled(confirms, upto)
+
+    monkeypatch.setattr(Confirms, "settled", hold)
+    return held
 
 
 async def sent_in_all(relay: Relay, number: int) -> None:

@@ -11,8 +11,16 @@ from store.connect import Connection, open_connection
 from tests.conftest import Database, Vhosts
 from tests.eventually import eventually
 from tests.rows import NOW, add_profile, count
-from tests.workers.relay_stage import Ears, add_commands, add_events, relay_of, running, sent_in_all
-from workers.confirms import Confirms
+from tests.workers.relay_stage import (
+    Confirming,
+    Ears,
+    add_commands,
+    add_events,
+    hold_confirms,
+    relay_of,
+    running,
+    sent_in_all,
+)
 from workers.relay import BATCH, Relay
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -43,6 +51,11 @@ def edge(vhosts: Vhosts) -> Iterator[Ears]:
     ears.bind_events()
     yield ears
     ears.close()
+
+
+@pytest.fixture
+def confirming(monkeypatch: pytest.MonkeyPatch) -> Confirming:
+    return hold_confirms(monkeypatch)
 
 
 @pytest.fixture
@@ -88,24 +101,15 @@ async def test_it_wakes_when_something_is_added_and_looks_again_for_what_was_due
 
 
 async def test_nothing_counts_as_sent_before_it_is_confirmed(
-    owner: Connection, acme: int, relay: Relay, monkeypatch: pytest.MonkeyPatch
+    owner: Connection, acme: int, relay: Relay, confirming: Confirming
 ) -> None:
-    confirming, asked = asyncio.Event(), asyncio.Event()
-    settled = Confirms.settled
-
-    async def hold(confirms: Confirms) -> dict[str, str]:
-        asked.set()
-        await confirming.wait()
-        return await settled(confirms)
-
-    monkeypatch.setattr(Confirms, "settled", hold)
     await add_commands(owner, acme, 3)
     async with running(relay), asyncio.timeout(20):
-        await asked.wait()
+        await confirming.asked.wait()
         assert await count(owner, UNSENT) == 3
         assert relay.sent._heard is not None
         assert relay.sent._heard.empty()
-        confirming.set()
+        confirming.go.set()
         await sent_in_all(relay, 3)
 
 
@@ -241,6 +245,6 @@ async def test_it_holds_no_transaction_while_it_waits(database: Database, owner:
                     """SELECT state, backend_xmin IS NULL FROM pg_stat_activity
                         WHERE usename = 'seatkeeper_relay' AND datname = current_database()"""
                 )
-                return await cursor.fetchall() == [("idle", True)] * 2
+                return await cursor.fetchall() == [("idle", True)] * 3
 
             assert await eventually(at_rest)
