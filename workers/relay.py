@@ -8,23 +8,23 @@ that it saw: ids are given when a row is written and seen when its transaction c
 appear below and be skipped for ever.
 
 **Reading on.** While the confirms of one batch are awaited, the next is read, written and published, up to IN_FLIGHT
-messages. Each reading leaves out the ids that are in flight, by name and not by a bound, and so still finds what commits
-late below them. An id leaves the flight only once its mark has committed: a reading that begins after that sees the
-mark, one that began before left the id out. Nobody reads a row that is on its way.
+messages. Each reading leaves out the ids that are in flight, by name and not by a bound, and so still finds what
+commits late below them. An id leaves the flight only once its mark has committed: a reading that begins after that
+sees the mark, one that began before left the id out. Nobody reads a row that is on its way.
 
-**What may repeat.** A message that was confirmed, or stored without its confirm having reached us, when the relay, the
-broker or Postgres went away before `sent_at` was committed: at most what was in flight. It comes again with the same
-message id, so consumers can tell; actors check their run's row, consumers of events the id or the sequence.
+**What may repeat.** A message that was confirmed, or stored without its confirm having reached us, when the relay,
+the broker or Postgres went away before `sent_at` was committed: at most what was in flight. It comes again with the
+same message id, so consumers can tell; actors check their run's row, consumers of events the id or the sequence.
 
-**Order.** One relay sends at a time: it holds an advisory lock of the database session that it reads with, and loses it
-with that session; a second copy asks every second and takes over. (Marks have a session of their own, so that no reading
-waits for a commit; they only say what the broker has confirmed, which stays true whoever leads.) It publishes one batch
-after another on one channel, each in the order of ids. Events of one subject get their ids under the subject's row lock,
-so whoever sees one sees all before it, and they go out in their sequence. A message that RabbitMQ refused rests for a
-while and is overtaken: order gives way to going on, and the sequence in each event shows it.
+**Order.** One relay sends at a time: it holds an advisory lock of the database session that it reads with, and loses
+it with that session; a second copy asks every second and takes over. (Marks have a session of their own, so that no
+reading waits for a commit; they only say what the broker has confirmed, which stays true whoever leads.) It publishes
+one batch after another on one channel, each in the order of ids. Events of one subject get their ids under the
+subject's row lock, so whoever sees one sees all before it, and they go out in their sequence. A message that RabbitMQ
+refused rests for a while and is overtaken: order gives way to going on, and the sequence in each event shows it.
 
-**What it holds while it waits**: no transaction. NOTIFY wakes it, and one query stands between that and the publishing;
-a look every second finds what was due later. Asked to stop, it reads no more and marks what is in flight.
+**What it holds while it waits**: no transaction. NOTIFY wakes it, and one query stands between that and the
+publishing; a look every second finds what was due later. Asked to stop, it reads no more and marks what is in flight.
 """
 
 import asyncio
