@@ -87,6 +87,18 @@ class Stack:
             raise StackError(f"./seats {' '.join(arguments)} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
+    def terminal(self, *arguments: str, more: Mapping[str, str]) -> subprocess.Popen[str]:
+        """Begin `./seats` as a person does who will be asked something; `more` is added to its environment."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "console", *arguments],
+            cwd=ROOT,
+            env=self.environment("console", more),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def environment(self, process: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Give the environment of a process: what it needs, and nothing that it does not."""
         rabbitmq = self.services.rabbitmq

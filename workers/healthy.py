@@ -11,8 +11,8 @@ import socket
 import sys
 
 PORT = "SEATKEEPER_OPERATIONS_PORT"
-PATIENCE = 8.0
-"""Seconds; longer than the longest check of the process that is asked."""
+PATIENCE = 25.0
+"""Seconds; a process asks its own checks one after another, and each may take five."""
 
 
 def main() -> int:

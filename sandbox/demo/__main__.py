@@ -41,7 +41,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--people", type=_people, default=5000, help="how many the organization has (default: 5000)")
+    parser.add_argument("--people", type=people, default=5000, help="how many the organization has (default: 5000)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same people (default: 1)")
     parser.add_argument("--json", action="store_true", help="print one JSON document, and nothing while it works")
     parser.add_argument(
@@ -50,7 +50,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def _people(text: str) -> int:
+def people(text: str) -> int:
     number = int(text)
     if not 50 <= number <= 100_000:
         raise argparse.ArgumentTypeError("from 50 to 100000 people")
@@ -61,7 +61,7 @@ def main() -> int:
     """Run it and return the exit code."""
     chosen = arguments()
     for number in (signal.SIGTERM, signal.SIGINT):  # also where a shell started us with SIGINT ignored
-        signal.signal(number, _end)
+        signal.signal(number, end)
     width = None if sys.stdout.isatty() else WIDTH
     console = Console(stderr=chosen.json, quiet=chosen.json, width=width)
     try:
@@ -119,7 +119,7 @@ def _keep(stack: Stack) -> None:
         signal.pause()
 
 
-def _end(_signal: int, _frame: FrameType | None) -> None:
+def end(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 

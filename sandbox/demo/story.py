@@ -3,13 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from rich.console import Console
@@ -18,7 +17,7 @@ from sandbox.demo.browser import allow
 from sandbox.demo.edge import EventReader, drop_request
 from sandbox.demo.truths import Expected, expect, read_removals, read_truth
 from sandbox.demo.watching import Watcher, seconds
-from sandbox.stack import ROOT, Stack, StackError
+from sandbox.stack import LookAlike, StackError
 
 PROFILE, ALIAS = "acme", "acme-asana"
 LOOK_BACK = "120d"
@@ -48,12 +47,40 @@ class Day:
     expected: Expected | None = None
 
 
+class Operated(Protocol):
+    """A Seatkeeper that runs somewhere, as far as the story needs it; addresses hold passwords."""
+
+    @property
+    def asana(self) -> LookAlike:
+        """The look-alike that it is connected to."""
+
+    def database_url(self, role: str) -> str:
+        """Give the database's address for a process by its short name."""
+
+    def edge_url(self, user: str) -> str:
+        """Give the edge's address for `requester` or `consumer`."""
+
+    def seats(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run `./seats` and return what it printed; StackError if it fails."""
+
+    def terminal(self, *arguments: str, more: Mapping[str, str]) -> subprocess.Popen[str]:
+        """Begin `./seats` with pipes to talk to it, and `more` in its environment."""
+
+
 class Story:
     """Tells it, step by step; each step's wall time is kept under its name."""
 
-    def __init__(self, stack: Stack, people: int, console: Console, reader: EventReader) -> None:
+    def __init__(
+        self,
+        stack: Operated,
+        people: int,
+        console: Console,
+        reader: EventReader,
+        during_the_cycle: AbstractContextManager[object] | None = None,
+    ) -> None:
         """Draw on `console`; `reader` has been listening since before the first event."""
         self._stack, self._console, self._reader = stack, console, reader
+        self._during_the_cycle = during_the_cycle or nullcontext()
         self._watcher = Watcher(stack.database_url("console"), people, console)
         self._ours = ""
         self.day = Day(people=people, owned=round(people * 0.88))
@@ -65,7 +92,7 @@ class Story:
             self._connect()
             since = self._publish()
         self._say("dropping a request for a cycle on the queue seatkeeper.requests")
-        with self._timed("cycle"):
+        with self._timed("cycle"), self._during_the_cycle:
             day.steps = self._carried_out(kind="cycle")
         self._timings(day.steps)
         day.judged_at = next(step["started_at"] for step in day.steps if step["kind"] == "candidates")
@@ -101,17 +128,9 @@ class Story:
         """`seats connect`, with us as the person at the terminal and as their browser."""
         asana = self._stack.asana
         self._say(f"connecting to {asana.url} through OAuth: ./seats connect {ALIAS}")
-        environment = self._stack.environment("console") | {"SEATKEEPER_CLIENT_SECRET": asana.client_secret}
         options = ["--url", asana.url, "--client-id", asana.client_id, "--requests-per-minute", "unlimited", "--json"]
-        terminal = subprocess.Popen(
-            [sys.executable, "-m", "console", "connect", ALIAS, *options],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        secret = {"SEATKEEPER_CLIENT_SECRET": asana.client_secret}
+        terminal = self._stack.terminal("connect", ALIAS, *options, more=secret)
         with terminal:
             assert terminal.stdin is not None
             assert terminal.stderr is not None
