@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import LiteralString
 
 from psycopg.rows import class_row
 
@@ -58,35 +59,43 @@ async def stage_memberships(
     connection: Connection, run: Run, rows: Iterable[ListedMembership], *, confirmed: bool = False
 ) -> None:
     """Add memberships to the run's listing; `confirmed` ones were asked for by themselves."""
-    copy_into = """COPY listed_membership (run_id, user_gid, membership_gid, is_active, is_admin, is_guest,
-                                           is_view_only, joined_at, confirmed) FROM STDIN"""
-    async with connection.cursor() as cursor, cursor.copy(copy_into) as copy:
-        for row in rows:
-            await copy.write_row(
-                (
-                    run.id,
-                    row.user_gid,
-                    row.membership_gid,
-                    row.is_active,
-                    row.is_admin,
-                    row.is_guest,
-                    row.is_view_only,
-                    row.joined_at,
-                    confirmed,
-                )
-            )
+    begin = f"{run.id}\t{confirmed}"
+    await _copy(
+        connection,
+        """COPY listed_membership (run_id, confirmed, user_gid, membership_gid, is_active, is_admin, is_guest,
+                                   is_view_only, joined_at) FROM STDIN""",
+        [
+            f"{begin}\t{_cell(row.user_gid)}\t{_cell(row.membership_gid)}\t{row.is_active}\t{row.is_admin}"
+            f"\t{row.is_guest}\t{row.is_view_only}\t{row.joined_at.isoformat()}\n"
+            for row in rows
+        ],
+    )
 
 
 async def stage_users(connection: Connection, run: Run, rows: Iterable[ListedUser]) -> None:
     """Add users to the run's listing. A NUL, which Postgres cannot keep, is shown as U+FFFD."""
-    copy_into = "COPY listed_user (run_id, user_gid, name, email) FROM STDIN"
-    async with connection.cursor() as cursor, cursor.copy(copy_into) as copy:
-        for row in rows:
-            await copy.write_row((run.id, row.user_gid, _storable(row.name), _storable(row.email)))
+    await _copy(
+        connection,
+        "COPY listed_user (run_id, user_gid, name, email) FROM STDIN",
+        [f"{run.id}\t{_cell(row.user_gid)}\t{_cell(row.name)}\t{_cell(row.email)}\n" for row in rows],
+    )
 
 
-def _storable(text: str | None) -> str | None:
-    return text.replace("\x00", "\ufffd") if text is not None else None
+_ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\x00": "\ufffd"})
+
+
+def _cell(text: str | None) -> str:
+    """Give the text as COPY reads it."""
+    if text is None:
+        return "\\N"
+    return text if text.isalnum() else text.translate(_ESCAPED)
+
+
+async def _copy(connection: Connection, statement: LiteralString, lines: Sequence[str]) -> None:
+    """Send the lines as one block: the server is busy with the statement only while it works, not while we write."""
+    if lines:
+        async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            await copy.write("".join(lines))
 
 
 async def stage_absences(connection: Connection, run: Run, user_gids: Sequence[str], *, proven: bool) -> None:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from asana_api.client import AsanaClient
+from asana_api.sending import make_ready
 from connections.opening import OpenedAsana, SharedAsana
 from connections.sealing import Sealing
 from settings import Settings
@@ -45,6 +46,7 @@ class Station:
 
     async def __aenter__(self) -> Self:
         """Open the pool; DatabaseUnfit if the database cannot be used, SealingError for unusable keys."""
+        await make_ready()
         size = self.settings.worker_threads + 4
         opening = open_pool(self.settings.url("database_url"), size=size)
         self._pool = await self._until_the_end.enter_async_context(opening)
