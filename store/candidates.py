@@ -3,34 +3,22 @@
 Transitions are compare-and-set: a change names the state that it starts from, and does nothing to another one.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from messages.events import CandidateChanged, CandidateFound, CandidateState
+from messages.events import CandidateChanged, CandidateFound
 from rules.verdict import Verdict
 from store.connect import Connection
-from store.outbox import say
+from store.ledger import Change, Entry, write_down
 from store.runs import Run
 from store.seats import Judged
 
+__all__ = ["OURSELVES", "Change", "change", "change_all", "close_for_the_gone", "evidence_of", "open_candidates"]
+
 OURSELVES = "seatkeeper"
 """Who decided, where no person did."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One step of a candidate: from a state (none at its opening) to another, by whom and why, on which evidence."""
-
-    state_from: CandidateState | None
-    state_to: CandidateState
-    by: str
-    why: str
-    evidence: Mapping[str, object]
-    correlation_id: UUID
 
 
 def evidence_of(judged: Judged, verdict: Verdict) -> dict[str, object]:
@@ -46,18 +34,41 @@ def evidence_of(judged: Judged, verdict: Verdict) -> dict[str, object]:
     }
 
 
-async def open_candidate(connection: Connection, run: Run, judged: Judged, verdict: Verdict, now: datetime) -> int:
-    """Make a candidate of a subscription whose verdict is not to keep; return its id."""
-    assert verdict.outcome != "keep"
-    evidence = evidence_of(judged, verdict)
+async def open_candidates(
+    connection: Connection, run: Run, found: Sequence[tuple[Judged, Verdict]], now: datetime
+) -> list[int]:
+    """Make candidates of subscriptions whose verdict is not to keep; return their ids, in the order given."""
+    if not found:
+        return []
+    evidence = [evidence_of(judged, verdict) for judged, verdict in found]
     cursor = await connection.execute(
         """INSERT INTO candidate (profile_id, subscription_id, state, why, verdict, found_run, opened_at, changed_at)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING id""",
-        [run.profile_id, judged.subscription_id, verdict.outcome, verdict.why, Jsonb(evidence), run.id, now, now],
+           SELECT %(profile)s, subscription_id, state, why, verdict, %(run)s, %(now)s, %(now)s
+             FROM unnest(%(subscriptions)s::bigint[], %(states)s::text[], %(why)s::text[], %(evidence)s::jsonb[])
+                  WITH ORDINALITY AS given (subscription_id, state, why, verdict, place)
+            ORDER BY place
+        RETURNING subscription_id, id""",
+        {
+            "profile": run.profile_id,
+            "run": run.id,
+            "now": now,
+            "subscriptions": [judged.subscription_id for judged, _ in found],
+            "states": [verdict.outcome for _, verdict in found],
+            "why": [verdict.why for _, verdict in found],
+            "evidence": [Jsonb(one) for one in evidence],
+        },
     )
-    row = await cursor.fetchone()
-    assert row is not None
-    candidate_id = int(row[0])
+    ids: dict[int, int] = dict(await cursor.fetchall())
+    entries = [
+        _opening(run, judged, verdict, proof, ids[judged.subscription_id])
+        for (judged, verdict), proof in zip(found, evidence, strict=True)
+    ]
+    await write_down(connection, run.profile_id, entries, now)
+    return [entry.event.candidate_id for entry in entries]
+
+
+def _opening(run: Run, judged: Judged, verdict: Verdict, evidence: Mapping[str, object], candidate_id: int) -> Entry:
+    assert verdict.outcome != "keep"
     opening = Change(
         state_from=None,
         state_to=verdict.outcome,
@@ -66,7 +77,6 @@ async def open_candidate(connection: Connection, run: Run, judged: Judged, verdi
         evidence=evidence,
         correlation_id=run.correlation_id,
     )
-    await _write_down(connection, run.profile_id, candidate_id, opening, now)
     event = CandidateFound(
         profile=run.profile,
         subscription_id=judged.subscription_id,
@@ -75,47 +85,65 @@ async def open_candidate(connection: Connection, run: Run, judged: Judged, verdi
         state=verdict.outcome,
         why=verdict.why,
     )
-    await _say(connection, run.profile_id, event, run.correlation_id, now)
-    return candidate_id
+    return Entry(opening, event)
 
 
 async def change(connection: Connection, profile_id: int, candidate_id: int, step: Change, now: datetime) -> bool:
     """Bring a candidate from one state to another; False if it is not in `state_from` (any more)."""
-    assert step.state_from is not None
+    return bool(await change_all(connection, profile_id, {candidate_id: step}, now))
+
+
+async def change_all(
+    connection: Connection, profile_id: int, steps: Mapping[int, Change], now: datetime
+) -> frozenset[int]:
+    """Take each candidate (the key, its id) its step; return those that were in their step's `state_from`.
+
+    Rows are locked in the order of their ids, so that two callers cannot wait for each other.
+    """
+    if not steps:
+        return frozenset()
     cursor = await connection.execute(
-        """UPDATE candidate c SET state = %(to)s, why = %(why)s, changed_at = %(now)s,
-                  verdict = c.verdict || %(evidence)s,
-                  closed_at = CASE WHEN %(to)s LIKE 'closed%%' THEN %(now)s::timestamptz END
-             FROM subscription s, profile p
-            WHERE c.profile_id = %(profile)s AND c.id = %(id)s AND c.state = %(from)s
+        """WITH step AS (
+               SELECT * FROM unnest(%(ids)s::bigint[], %(from)s::text[], %(to)s::text[], %(why)s::text[],
+                                    %(evidence)s::jsonb[]) AS given (id, state_from, state_to, why, evidence)
+           ), mine AS (
+               SELECT c.id FROM candidate c JOIN step USING (id)
+                WHERE c.profile_id = %(profile)s AND c.state = step.state_from ORDER BY c.id FOR UPDATE OF c
+           )
+           UPDATE candidate c SET state = step.state_to, why = step.why, changed_at = %(now)s,
+                  verdict = c.verdict || step.evidence,
+                  closed_at = CASE WHEN step.state_to LIKE 'closed%%' THEN %(now)s::timestamptz END
+             FROM mine JOIN step USING (id), subscription s, profile p
+            WHERE c.id = mine.id AND c.state = step.state_from
               AND s.profile_id = c.profile_id AND s.id = c.subscription_id AND p.id = c.profile_id
-        RETURNING s.id, s.user_gid, p.name""",
+        RETURNING c.id, s.id, s.user_gid, p.name""",
         {
-            "to": step.state_to,
-            "from": step.state_from,
-            "why": step.why,
-            "evidence": Jsonb(dict(step.evidence)),
-            "now": now,
             "profile": profile_id,
-            "id": candidate_id,
+            "now": now,
+            "ids": list(steps),
+            "from": [step.state_from for step in steps.values()],
+            "to": [step.state_to for step in steps.values()],
+            "why": [step.why for step in steps.values()],
+            "evidence": [Jsonb(dict(step.evidence)) for step in steps.values()],
         },
     )
-    row = await cursor.fetchone()
-    if row is None:
-        return False
-    await _write_down(connection, profile_id, candidate_id, step, now)
-    event = CandidateChanged(
-        profile=row[2],
-        subscription_id=row[0],
-        user_gid=row[1],
+    entries = [Entry(steps[row[0]], _changed(steps[row[0]], *row)) for row in sorted(await cursor.fetchall())]
+    await write_down(connection, profile_id, entries, now)
+    return frozenset(entry.event.candidate_id for entry in entries)
+
+
+def _changed(step: Change, candidate_id: int, subscription_id: int, user_gid: str, profile: str) -> CandidateChanged:
+    assert step.state_from is not None
+    return CandidateChanged(
+        profile=profile,
+        subscription_id=subscription_id,
+        user_gid=user_gid,
         candidate_id=candidate_id,
         state_from=step.state_from,
         state_to=step.state_to,
         by=step.by,
         why=step.why,
     )
-    await _say(connection, profile_id, event, step.correlation_id, now)
-    return True
 
 
 async def close_for_the_gone(connection: Connection, run: Run, now: datetime) -> int:
@@ -130,9 +158,8 @@ async def close_for_the_gone(connection: Connection, run: Run, now: datetime) ->
               AND c.state <> 'awaiting_revocation' ORDER BY c.id""",
         [run.profile_id],
     )
-    closed = 0
-    for candidate_id, state in await cursor.fetchall():
-        step = Change(
+    steps = {
+        candidate_id: Change(
             state_from=state,
             state_to="closed_skipped",
             by=OURSELVES,
@@ -140,36 +167,6 @@ async def close_for_the_gone(connection: Connection, run: Run, now: datetime) ->
             evidence={"reason": "gone"},
             correlation_id=run.correlation_id,
         )
-        closed += await change(connection, run.profile_id, candidate_id, step, now)
-    return closed
-
-
-async def _write_down(connection: Connection, profile_id: int, candidate_id: int, step: Change, now: datetime) -> None:
-    await connection.execute(
-        """INSERT INTO decision (profile_id, candidate_id, subscription_id, user_gid, state_from, state_to,
-                                 decided_by, why, evidence, decided_at)
-           SELECT c.profile_id, c.id, s.id, s.user_gid, %s, %s, %s, %s, %s, %s
-             FROM candidate c JOIN subscription s ON s.profile_id = c.profile_id AND s.id = c.subscription_id
-            WHERE c.profile_id = %s AND c.id = %s""",
-        [
-            step.state_from,
-            step.state_to,
-            step.by,
-            step.why,
-            Jsonb(dict(step.evidence)),
-            now,
-            profile_id,
-            candidate_id,
-        ],
-    )
-
-
-async def _say(
-    connection: Connection,
-    profile_id: int,
-    event: CandidateFound | CandidateChanged,
-    correlation_id: UUID,
-    now: datetime,
-) -> None:
-    subject = f"candidate/{event.candidate_id}"
-    await say(connection, event, subject=subject, profile_id=profile_id, correlation_id=correlation_id, now=now)
+        for candidate_id, state in await cursor.fetchall()
+    }
+    return len(await change_all(connection, run.profile_id, steps, now))

@@ -3,6 +3,8 @@
 No call to Asana: the verdict stands on what the download and the pull of this cycle brought, and on nothing else.
 """
 
+from collections.abc import Iterator, Sequence
+
 from messages.commands import FindReclamationCandidates
 from rules.candidate import Open, next_state
 from rules.verdict import Verdict, judge
@@ -47,9 +49,9 @@ async def _judge_some(piece: Slice, after: int, counts: dict[str, int]) -> int |
                 "no reclamation rule" if rule is None else "no activity was pulled yet: run activity first"
             )
         some = await seats.to_judge(connection, run.profile_id, now=now, after=after, limit=JUDGED_AT_ONCE)
-        for judged in some:
-            verdict = judge(judged.seat, rule, pull_started_at=pulled, now=now)
-            await _apply(connection, piece, judged, verdict, counts)
+        await _apply(
+            connection, piece, [(one, judge(one.seat, rule, pull_started_at=pulled, now=now)) for one in some], counts
+        )
         if not some:
             return None
         last = some[-1].subscription_id
@@ -58,29 +60,37 @@ async def _judge_some(piece: Slice, after: int, counts: dict[str, int]) -> int |
 
 
 async def _apply(
-    connection: Connection, piece: Slice, judged: Judged, verdict: Verdict, counts: dict[str, int]
+    connection: Connection, piece: Slice, verdicts: Sequence[tuple[Judged, Verdict]], counts: dict[str, int]
 ) -> None:
-    counts["judged"] += 1
-    counts["kept"] += verdict.outcome == "keep"
-    if judged.candidate_id is None:
-        if verdict.outcome != "keep":
-            await candidates.open_candidate(connection, piece.run, judged, verdict, piece.now())
-            counts["found"] += 1
-        return
-    assert judged.candidate_state is not None
-    state = next_state(Open(judged.candidate_state, judged.candidate_reason or ""), verdict)
-    if state is None:
-        return
-    step = Change(
-        state_from=judged.candidate_state,
-        state_to=state,
-        by=candidates.OURSELVES,
-        why=verdict.why,
-        evidence=candidates.evidence_of(judged, verdict),
-        correlation_id=piece.run.correlation_id,
-    )
-    if await candidates.change(connection, piece.run.profile_id, judged.candidate_id, step, piece.now()):
-        counts["closed" if state.startswith("closed") else "changed"] += 1
+    """Open the candidates that are new, and take those that are open their step, each with one statement for all."""
+    counts["judged"] += len(verdicts)
+    counts["kept"] += sum(verdict.outcome == "keep" for _, verdict in verdicts)
+    new = [(one, verdict) for one, verdict in verdicts if one.candidate_id is None and verdict.outcome != "keep"]
+    counts["found"] += len(await candidates.open_candidates(connection, piece.run, new, piece.now()))
+    steps = dict(_steps(piece, verdicts))
+    for made in await candidates.change_all(connection, piece.run.profile_id, steps, piece.now()):
+        counts["closed" if steps[made].state_to.startswith("closed") else "changed"] += 1
+
+
+def _steps(piece: Slice, verdicts: Sequence[tuple[Judged, Verdict]]) -> Iterator[tuple[int, Change]]:
+    """Yield the open candidates whose verdict brings them to another state, with that step."""
+    for judged, verdict in verdicts:
+        if judged.candidate_id is None:
+            continue
+        assert judged.candidate_state is not None
+        state = next_state(Open(judged.candidate_state, judged.candidate_reason or ""), verdict)
+        if state is not None:
+            yield (
+                judged.candidate_id,
+                Change(
+                    state_from=judged.candidate_state,
+                    state_to=state,
+                    by=candidates.OURSELVES,
+                    why=verdict.why,
+                    evidence=candidates.evidence_of(judged, verdict),
+                    correlation_id=piece.run.correlation_id,
+                ),
+            )
 
 
 async def _finish(piece: Slice, counts: dict[str, int]) -> None:

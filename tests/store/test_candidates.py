@@ -43,7 +43,7 @@ async def test_opening_writes_the_row_the_ledger_and_the_event(database: Databas
         run = await start_run(owner, profile, "candidates")
         (judged,) = await seats.to_judge(owner, profile, now=NOW)
         async with owner.transaction():
-            candidate = await candidates.open_candidate(owner, run, judged, READY, NOW)
+            (candidate,) = await candidates.open_candidates(owner, run, [(judged, READY)], NOW)
         assert await state_of(owner, candidate) == ("ready", None)
         cursor = await owner.execute(
             "SELECT state_from, state_to, user_gid, decided_by, evidence -> 'unseen' FROM decision"
@@ -124,3 +124,62 @@ async def test_the_account_of_the_connection_is_known_as_ours(database: Database
         )
         judged = await seats.to_judge(owner, profile, now=NOW)
         assert {one.user_gid: one.seat.is_ours for one in judged} == {"1": False, "2": True}
+
+
+async def test_many_changes_at_once_are_each_compared_and_written_down_in_order(database: Database) -> None:
+    async with acme(database) as (owner, profile):
+        run = await start_run(owner, profile, "candidates")
+        made = [
+            await add_candidate(owner, profile, await add_subscription(owner, profile, gid), run, state)
+            for gid, state in {
+                "1": "ready",
+                "2": "attention_required",
+                "3": "awaiting_revocation",
+                "4": "ready",
+            }.items()
+        ]
+        steps = {
+            made[3]: step("ready", "closed_canceled"),
+            made[2]: step("ready", "closed_canceled"),  # it is being revoked by now
+            made[1]: step("attention_required", "ready"),
+            made[0]: step("ready", "attention_required"),
+        }
+        assert await candidates.change_all(owner, profile, steps, NOW) == {made[0], made[1], made[3]}
+        assert await candidates.change_all(owner, profile, {}, NOW) == frozenset()
+        states = [(await state_of(owner, candidate)) for candidate in made]
+        assert states == [
+            ("attention_required", None),
+            ("ready", None),
+            ("awaiting_revocation", None),
+            ("closed_canceled", NOW),
+        ]
+        cursor = await owner.execute(
+            """SELECT d.candidate_id, d.user_gid, d.state_from, d.state_to, o.subject, o.sequence, o.correlation_id
+                 FROM decision d JOIN outbox o ON o.payload ->> 'candidate_id' = d.candidate_id::text ORDER BY o.id"""
+        )
+        assert await cursor.fetchall() == [
+            (made[n], gid, change.state_from, change.state_to, f"candidate/{made[n]}", 1, change.correlation_id)
+            for n, gid in enumerate(("1", "2", "3", "4"))
+            for change in [steps[made[n]]]
+            if n != 2
+        ]
+
+
+async def test_many_are_opened_at_once_each_with_its_own_line_and_event(database: Database) -> None:
+    async with acme(database) as (owner, profile):
+        for gid in ("1", "2", "3"):
+            await add_subscription(owner, profile, gid)
+        run = await start_run(owner, profile, "candidates")
+        judged = await seats.to_judge(owner, profile, now=NOW)
+        never = Verdict("attention_required", "never_seen", "never seen", ())
+        found = [(judged[2], READY), (judged[0], never)]
+        made = await candidates.open_candidates(owner, run, found, NOW)
+        assert await candidates.open_candidates(owner, run, [], NOW) == []
+        cursor = await owner.execute(
+            """SELECT d.candidate_id, d.user_gid, d.state_to, d.why, o.payload ->> 'user_gid', o.payload ->> 'state'
+                 FROM decision d JOIN outbox o ON o.subject = 'candidate/' || d.candidate_id ORDER BY d.id"""
+        )
+        assert await cursor.fetchall() == [
+            (made[0], "3", "ready", "no act for 90 days", "3", "ready"),
+            (made[1], "1", "attention_required", "never seen", "1", "attention_required"),
+        ]
