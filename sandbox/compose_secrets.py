@@ -1,8 +1,9 @@
 """Makes the secrets of a server that runs compose.yaml: `scripts/compose-secrets --help`.
 
 Passwords, the addresses that hold them, the key that seals tokens, and RabbitMQ's definitions, each in a file of its
-own. It needs Python and nothing else, since it runs before anything is installed, and never writes over a file: what
-is there already is kept, and what is missing is made to fit it.
+own. It needs Python and nothing else, since it runs before anything is installed, and never writes over a secret: what
+is there already is kept, and what is missing is made to fit it. Only RabbitMQ's definitions, which hold the hashes of
+passwords that stand in files of their own, are written again when a new version describes them otherwise.
 """
 
 import argparse
@@ -28,8 +29,9 @@ examples:
   scripts/compose-secrets
   scripts/compose-secrets --folder /etc/seatkeeper/secrets       then: export SEATKEEPER_SECRETS=/etc/seatkeeper/secrets
 
-Run it again at any time: it makes what is missing and writes over nothing.
+Run it again at any time, and after each update: it makes what is missing and writes over no secret.
 """
+DEFINITIONS = "rabbitmq_definitions.json"
 
 
 class SecretsFolder:
@@ -46,12 +48,17 @@ class SecretsFolder:
         """Return what the file holds, without its last newline; make it first where it is missing."""
         file = self.path / name
         if not file.exists():
-            draft = self.path / f".{name}.new"
-            draft.write_text(f"{make()}\n", encoding="utf-8")
-            draft.chmod(0o444)
-            draft.rename(file)
-            self.made.append(name)
+            self.write(name, make())
         return file.read_text(encoding="utf-8").removesuffix("\n")
+
+    def write(self, name: str, content: str) -> None:
+        """Write a file whole or not at all, and remember that it is new."""
+        draft = self.path / f".{name}.new"
+        draft.unlink(missing_ok=True)
+        draft.write_text(f"{content}\n", encoding="utf-8")
+        draft.chmod(0o444)
+        draft.rename(self.path / name)
+        self.made.append(name)
 
 
 def make_secrets(path: Path, amqp_port: int = 5672) -> list[str]:
@@ -76,7 +83,9 @@ def _rabbitmq(folder: SecretsFolder, amqp_port: int) -> None:
     ]
     for user, vhost, place, name in places:
         folder.keep(f"{user}_{name}", f"amqp://{user}:{passwords[user]}@{place}/{vhost}".__str__)
-    folder.keep("rabbitmq_definitions.json", lambda: json.dumps(_definitions(passwords), indent=2))
+    wanted = json.dumps(_definitions(passwords), indent=2)
+    if folder.keep(DEFINITIONS, wanted.__str__) != wanted:
+        folder.write(DEFINITIONS, wanted)
 
 
 def _definitions(passwords: dict[str, str]) -> dict[str, object]:
@@ -94,8 +103,11 @@ def _definitions(passwords: dict[str, str]) -> dict[str, object]:
 
 
 def _hashed(password: str) -> str:
-    """RabbitMQ's own form: four random bytes, and the SHA-256 of them with the password, in Base64."""
-    salt = secrets.token_bytes(4)
+    """RabbitMQ's own form: a salt of four bytes, and the SHA-256 of it with the password, in Base64.
+
+    The salt comes from the password, which is long and random, so that the same passwords give the same file.
+    """
+    salt = hashlib.sha256(f"salt of {password}".encode()).digest()[:4]
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
@@ -134,6 +146,8 @@ def main(given: list[str] | None = None) -> int:
         return 1
     there = sum(1 for file in chosen.folder.iterdir() if not file.name.startswith("."))
     sys.stdout.write(f"{chosen.folder}: {len(made)} made, {there - len(made)} were there already\n")
+    if made == [DEFINITIONS]:
+        sys.stdout.write("RabbitMQ reads its new definitions when it starts: docker compose restart rabbitmq\n")
     return 0
 
 

@@ -137,12 +137,28 @@ def composed_stack(*, people: int, seed: int, say: Callable[[str], None]) -> Ite
             say(f"building the image {compose.environment['SEATKEEPER_IMAGE']}")
             compose.run("build", "--quiet", "init")
             say(f"starting the project {project}: docker compose up --wait, with {people:,} people in the look-alike")
-            compose.run("up", "--detach", "--wait", "--wait-timeout", str(LONGEST_START), "--no-build")
+            _start(compose)
             yield ComposedStack(compose, folder, ports)
         finally:
             say("taking everything down: containers, networks, volumes, the image")
             with _undisturbed():
                 take_down(compose)
+
+
+def _start(compose: Compose) -> None:
+    try:
+        compose.run("up", "--detach", "--wait", "--wait-timeout", str(LONGEST_START), "--no-build")
+    except StackError as error:
+        raise StackError(f"{error}; {_unwell(compose) or 'nothing is unwell'}") from None
+
+
+def _unwell(compose: Compose) -> str:
+    """Say which containers are not well, each with the last line of its log."""
+    rows = compose.run("ps", "--all", "--format", "{{.Service}} {{.State}} {{.ExitCode}} {{.Health}}").splitlines()
+    well = ("running 0 healthy", "exited 0")
+    found = [row.split()[0] for row in rows if not row.partition(" ")[2].strip().startswith(well)]
+    lines = {one: compose.run("logs", "--no-log-prefix", "--tail", "1", one).strip() for one in found}
+    return "; ".join(f"{service} is not well: {line}" for service, line in lines.items())
 
 
 def _environment(project: str, folder: Path, ports: Mapping[str, int], people: int, seed: int) -> dict[str, str]:
