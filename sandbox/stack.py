@@ -22,6 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from connections.sealing import new_key
+from sandbox.peaks import Highest, run_watched
 from sandbox.services import Services, find_services
 from sandbox.supervisor import Supervisor
 
@@ -59,6 +60,8 @@ class Stack:
     database: str
     key: str
     ports: dict[str, int] = field(default_factory=dict)
+    largest_command: Highest = field(default_factory=Highest)
+    """How much memory `./seats` took at most."""
 
     def database_url(self, role: str) -> str:
         """Give the database's address for a process by its short name, or `owner`."""
@@ -74,15 +77,9 @@ class Stack:
 
     def seats(self, *arguments: str, stdin: str | None = None) -> str:
         """Run `./seats` as an operator would; return what it printed. StackError with its complaint if it fails."""
-        done = subprocess.run(
-            [sys.executable, "-m", "console", *arguments],
-            cwd=ROOT,
-            env=self.environment("console"),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = [sys.executable, "-m", "console", *arguments]
+        environment = self.environment("console")
+        done = run_watched(command, self.largest_command, folder=ROOT, env=environment, stdin=stdin)
         if done.returncode:
             raise StackError(f"./seats {' '.join(arguments)} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout

@@ -16,10 +16,13 @@ from typing import Self
 
 import httpx
 
+from sandbox.peaks import larger
 from sandbox.reaper import Reaper
+from workers.operations import peak_memory
 
 PAUSE = 0.2  # seconds between a death and the next start
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL
+LOOK_EVERY = 0.25  # seconds between two looks at how much memory each program holds
 TOO_OFTEN = 5  # restarts while we wait for a program to become ready
 
 
@@ -38,6 +41,12 @@ class Program:
     child: subprocess.Popen[bytes]
     restarts: int = 0
     due: float | None = None  # when to start it again, on the monotonic clock
+    peak: int | None = None  # bytes of memory, the most of any of its lives, as of the last look
+
+    def look(self) -> None:
+        """Read how much memory the present life held at most so far."""
+        if self.due is None:
+            self.peak = larger(self.peak, peak_memory(self.child.pid))
 
 
 class Supervisor:
@@ -85,6 +94,15 @@ class Supervisor:
         """Count how often a program was started again."""
         return self._programs[name].restarts
 
+    def peak_memory(self, name: str) -> int | None:
+        """Give the most memory in bytes that any life of the program held; None where the system does not tell.
+
+        A life that ended by itself counts as of a quarter of a second before its end.
+        """
+        with self._lock:
+            self._programs[name].look()
+            return self._programs[name].peak
+
     def log(self, name: str) -> Path:
         """Give the file with a program's output."""
         return self._programs[name].log
@@ -105,10 +123,15 @@ class Supervisor:
                 time.sleep(0.05)
 
     def _watch(self) -> None:
+        looked = 0.0
         while not self._ending.wait(0.02):
             with self._lock:
                 for program in self._programs.values():
                     self._revive(program)
+                if time.monotonic() >= looked + LOOK_EVERY:
+                    looked = time.monotonic()
+                    for program in self._programs.values():
+                        program.look()
 
     def _revive(self, program: Program) -> None:
         """Note a death, and start the program again when its pause is over."""

@@ -15,10 +15,12 @@ import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import ClassVar
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from settings import Settings, SettingsUnfit
@@ -89,7 +91,28 @@ def process_registry() -> CollectorRegistry:
     """Return a registry of this process alone (memory, processor time, open files), to be added to."""
     registry = CollectorRegistry()
     ProcessCollector(namespace="seatkeeper", registry=registry)
+    registry.register(_PeakMemory())
     return registry
+
+
+def peak_memory(pid: int | None = None) -> int | None:
+    """Return the most memory in bytes that a process (this one by default) held at once; None where nobody can tell.
+
+    That is where the system has no /proc, or where the process has ended.
+    """
+    try:
+        status = Path(f"/proc/{pid or 'self'}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    marks = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(marks[0]) * 1024 if marks else None
+
+
+class _PeakMemory(Collector):
+    def collect(self) -> Iterable[Metric]:
+        if (peak := peak_memory()) is not None:
+            words = "The most resident memory that the process ever held, in bytes"
+            yield GaugeMetricFamily("seatkeeper_process_peak_memory_bytes", words, value=peak)
 
 
 async def _well() -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from sandbox.demo.checks import checks_of
 from sandbox.demo.edge import EventReader
+from sandbox.demo.memory import check_of, measure
 from sandbox.demo.report import document, tell
 from sandbox.demo.story import Story
 from sandbox.services import ServiceError
@@ -86,12 +87,13 @@ def _live(chosen: argparse.Namespace, console: Console) -> int:
             story = Story(stack, chosen.people, console, reader)
             story.day.took["start everything"] = time.monotonic() - began
             day = story.tell()
-            checks = checks_of(day, reader, story.said())
+            peaks = measure(stack)
+            checks = [*checks_of(day, reader, story.said()), check_of(peaks)]
             total = time.monotonic() - began
             if chosen.json:
-                sys.stdout.write(json.dumps(document(day, reader, checks, total), indent=2, default=str) + "\n")
+                sys.stdout.write(json.dumps(document(day, reader, checks, total, peaks), indent=2, default=str) + "\n")
             else:
-                tell(console, day, reader, checks, total)
+                tell(console, day, reader, checks, total, peaks)
         if chosen.keep:
             _keep(stack)
         elif not chosen.json:

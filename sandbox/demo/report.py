@@ -1,6 +1,7 @@
 """What the demo shows at its end: for a person as tables, for a program as one JSON document."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -8,10 +9,11 @@ from rich.table import Table
 
 from sandbox.demo.checks import Check, as_json
 from sandbox.demo.edge import EventReader
+from sandbox.demo.memory import LIMIT, NOT_KNOWN, Peak, megabytes
 from sandbox.demo.story import Day, Row
 
 
-def document(day: Day, reader: EventReader, checks: list[Check], total: float) -> Row:
+def document(day: Day, reader: EventReader, checks: list[Check], total: float, peaks: Sequence[Peak]) -> Row:
     """Return everything that is shown, for a program."""
     return {
         "right": all(check.holds for check in checks),
@@ -24,11 +26,17 @@ def document(day: Day, reader: EventReader, checks: list[Check], total: float) -
         "refused_request": day.refusal,
         "events": dict(sorted(_by_type(reader).items())),
         "seconds": {name.strip(): round(took, 2) for name, took in day.took.items()} | {"total": round(total, 2)},
+        "memory": {
+            "limit_bytes": LIMIT,
+            "processes": [{"process": one.process, "peak_bytes": one.bytes, "holds": one.holds} for one in peaks],
+        },
         "checks": [as_json(check) for check in checks],
     }
 
 
-def tell(console: Console, day: Day, reader: EventReader, checks: list[Check], total: float) -> None:
+def tell(
+    console: Console, day: Day, reader: EventReader, checks: list[Check], total: float, peaks: Sequence[Peak] = ()
+) -> None:
     """Print what happened."""
     position = day.position
     console.rule("license position")
@@ -62,6 +70,9 @@ def tell(console: Console, day: Day, reader: EventReader, checks: list[Check], t
         ["part", "seconds"],
         [[name, f"{took:.1f}"] for name, took in [*day.took.items(), ("all together", total)]],
     )
+    if peaks:
+        console.rule("memory")
+        tell_memory(console, peaks)
     console.rule("checks")
     tell_checks(console, checks)
 
@@ -79,6 +90,16 @@ def tell_checks(console: Console, checks: list[Check]) -> None:
         if wrong
         else f"All {len(checks)} figures are right."
     )
+
+
+def tell_memory(console: Console, peaks: Sequence[Peak]) -> None:
+    """Print the most memory that each process held, beside the limit."""
+    words = {True: "ok", False: "TOO MUCH", None: ""}
+    rows = [
+        [one.process, NOT_KNOWN if one.bytes is None else megabytes(one.bytes), megabytes(LIMIT), words[one.holds]]
+        for one in peaks
+    ]
+    _table(console, ["process", "peak MB", "at most", ""], rows)
 
 
 def _tell_removals(console: Console, day: Day) -> None:

@@ -99,3 +99,21 @@ with Supervisor(Path(sys.argv[1])) as supervisor:
         assert runs(pid)
         parent.send_signal(signal.SIGKILL)
     until(lambda: not runs(pid))
+
+
+def test_the_largest_life_of_a_program_counts(supervisor: Supervisor, tmp_path: Path) -> None:
+    grows_once = f"""
+import pathlib, time
+seen = pathlib.Path({str(tmp_path / "seen")!r})
+held = b"" if seen.exists() else b"x" * 64_000_000
+seen.touch()
+time.sleep(600)
+"""
+    supervisor.start("grows", [sys.executable, "-c", grows_once], os.environ)
+    until((tmp_path / "seen").exists)
+    before = supervisor.peak_memory("grows")
+    supervisor.kill("grows")
+    until(lambda: supervisor.restarts("grows") == 1)
+    after = supervisor.peak_memory("grows")
+    assert (before is None, after is None) == (sys.platform != "linux",) * 2
+    assert after is None or 64_000_000 < after < 150_000_000

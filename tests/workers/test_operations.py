@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import threading
 
 import psycopg
@@ -11,7 +12,7 @@ from prometheus_client import CollectorRegistry, Metric
 from settings import Settings
 from tests.workers.running import get
 from workers.metrics import _one
-from workers.operations import OperationsServer, operations
+from workers.operations import OperationsServer, operations, peak_memory, process_registry
 
 pytestmark = pytest.mark.anyio
 SETTINGS = Settings()
@@ -84,3 +85,24 @@ def test_a_process_without_a_loop_gives_plain_functions() -> None:
     finally:
         server.close()
     assert (status, json.loads(body)["checks"]) == (503, {"threads": "3 of 4 are alive"})
+
+
+def test_every_process_shows_the_most_memory_that_it_held() -> None:
+    held = b"x" * 64_000_000
+    before = peak_memory()
+    del held
+    shown = {sample.name: sample.value for family in process_registry().collect() for sample in family.samples}
+    assert (before is None) == (sys.platform != "linux")
+    if before is not None:  # the system counts pages in batches
+        assert shown["seatkeeper_process_peak_memory_bytes"] == pytest.approx(before, abs=4_000_000)
+        assert shown["seatkeeper_process_resident_memory_bytes"] < before - 32_000_000
+
+
+def test_where_the_system_does_not_tell_it_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.operations.Path.read_text", _no_such_file)
+    assert peak_memory() is None
+    assert not any("peak_memory" in family.name for family in process_registry().collect())
+
+
+def _no_such_file(*_path: object, **_how: object) -> str:
+    raise FileNotFoundError
