@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,21 +50,21 @@ def read_notes(path: Path) -> dict[str, dict[str, float]]:
 def intake(notes: Notes) -> int:
     """Be the intake."""
     from messages.requests import Request  # noqa: PLC0415 - each process loads what it is
+    from store import requests  # noqa: PLC0415 - each process loads what it is
     from store.connect import Connection  # noqa: PLC0415 - each process loads what it is
-    from store.requests import Accepted  # noqa: PLC0415 - each process loads what it is
     from workers import intake  # noqa: PLC0415 - each process loads what it is
 
-    accept = intake.Intake._accept  # noqa: SLF001 - the only place that sees a request begin and end
+    take = requests.take
 
-    async def noting(self: intake.Intake, connection: Connection, request: Request) -> Accepted:
+    async def noting(connection: Connection, request: Request, now: datetime) -> requests.Accepted:
         began = time.time()
-        accepted = await accept(self, connection, request)
+        accepted = await take(connection, request, now)
         committed = time.time()
         notes.add(RECEIVED, accepted.run_id, began)
         notes.add(COMMITTED, accepted.run_id, committed)
         return accepted
 
-    intake.Intake._accept = noting  # type: ignore[method-assign]  # noqa: SLF001 - the note is the point
+    requests.take = noting
     return intake.main()
 
 

@@ -4,11 +4,8 @@ A request's row, its run, the run's command and the answering event are written 
 acknowledged after it. So the same message again finds the row and changes nothing.
 """
 
-import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -17,6 +14,7 @@ from messages.errors import RequestError
 from messages.events import RequestAccepted, RequestRefused
 from messages.requests import LARGEST_BODY, Request
 from store import cycles
+from store.accepting import accept_at_once
 from store.connect import Connection
 from store.outbox import say
 from store.runs import Order
@@ -54,23 +52,16 @@ def body_sha256(request: Request) -> bytes:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).digest()
 
 
-@contextlib.asynccontextmanager
-async def accepting(connection: Connection, request: Request) -> AsyncIterator[None]:
-    """Open the transaction in which `request` is accepted.
-
-    What a step writes travels together (libpq's pipeline mode): the transaction waits for the database three times and
-    not ten, and a statement that fails undoes the whole as ever. A cycle starts inside a savepoint and counts rows,
-    which both need each answer at once.
-    """
-    together: AbstractAsyncContextManager[object] = connection.pipeline()
-    if request.kind == "cycle":
-        together = contextlib.nullcontext()
-    async with together, connection.transaction():
-        yield
+async def take(connection: Connection, request: Request, now: datetime) -> Accepted:
+    """Accept a request in a transaction of its own, committed when this returns; raises what `accept` raises."""
+    if (run_id := await accept_at_once(connection, request, body_sha256(request), now)) is not None:
+        return Accepted(run_id, again=False)
+    async with connection.transaction():
+        return await accept(connection, request, now)
 
 
 async def accept(connection: Connection, request: Request, now: datetime) -> Accepted:
-    """Order the run that a request asks for, in the caller's transaction (`accepting`), and say RequestAccepted.
+    """Order the run that a request asks for, in the caller's transaction, and say RequestAccepted.
 
     Raises RequestError with the reason for a person. May raise store.endings.Fenced: then try again.
     """

@@ -17,7 +17,7 @@ import psycopg
 import structlog
 
 from messages.errors import RequestError
-from messages.requests import Request, read_request
+from messages.requests import read_request
 from messages.routing import REQUESTS_QUEUE
 from settings import Settings
 from store import requests
@@ -76,7 +76,7 @@ class Intake:
         """Accept or refuse one message, and commit that."""
         try:
             request = read_request(delivery.body)
-            accepted = await unfenced(lambda: self._accept(connection, request))
+            accepted = await unfenced(lambda: requests.take(connection, request, self._clock()))
         except RequestError as error:
             return await self._refuse(connection, delivery, error)
         except ODD_VALUES:
@@ -92,10 +92,6 @@ class Intake:
             again=accepted.again,
         )
         return Outcome(run_id=accepted.run_id, again=accepted.again)
-
-    async def _accept(self, connection: Connection, request: Request) -> requests.Accepted:
-        async with requests.accepting(connection, request):
-            return await requests.accept(connection, request, self._clock())
 
     async def _refuse(self, connection: Connection, delivery: Delivery, error: RequestError) -> Outcome:
         async with connection.transaction():

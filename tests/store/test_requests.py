@@ -36,7 +36,7 @@ async def intake(database: Database) -> AsyncIterator[Connection]:
 
 
 async def accept(connection: Connection, wanted: Request) -> requests.Accepted:
-    async with requests.accepting(connection, wanted):
+    async with connection.transaction():
         return await requests.accept(connection, wanted, NOW)
 
 
