@@ -7,12 +7,15 @@ import argparse
 import importlib
 import json
 import sys
+import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from rich.console import Console
 
+from benchmarks.peers import PeerError
 from benchmarks.results import WIDTH, Result, draw, keep
 from sandbox.services import ServiceError
 
@@ -23,7 +26,9 @@ EXAMPLES = """examples:
   scripts/bench all                           all eight, about half an hour
   scripts/bench download --without-peers      ours alone, while working on it
 
-exit code: 0 when every goal holds, 1 when one is missed, 69 when there are no servers"""
+exit code: 0 when every goal holds, 1 when one is missed, 69 when there are no servers or a peer cannot be installed,
+70 when a benchmark crashed"""
+OK, MISSED, UNAVAILABLE, CRASHED = 0, 1, 69, 70
 
 
 class Benchmark(Protocol):
@@ -36,6 +41,14 @@ class Benchmark(Protocol):
 
     def run(self, chosen: argparse.Namespace, console: Console) -> Result:
         """Measure; tell on `console` what is going on."""
+
+
+@runtime_checkable
+class Pictured(Protocol):
+    """What a module offers whose result is drawn as well."""
+
+    def draw_kept(self, result: Result, console: Console) -> None:
+        """Draw the result that was just kept."""
 
 
 def load(name: str) -> Benchmark:
@@ -67,17 +80,50 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, keep; give the exit code."""
     chosen = parser_for().parse_args(arguments)
-    names = NAMES if chosen.name == "all" else (chosen.name,)
-    missed = False
-    for name in names:
-        given = parser_for().parse_args([name, *_common(chosen)]) if chosen.name == "all" else chosen
-        try:
-            result = measure(name, given)
-        except ServiceError as error:
-            sys.stderr.write(f"bench: {error}\n")
-            return 69
-        missed = missed or bool(result.misses())
-    return 1 if missed else 0
+    if chosen.name == "all":
+        return _all(chosen)
+    became = _outcome(chosen.name, chosen)
+    if isinstance(became, ServiceError | PeerError):
+        sys.stderr.write(f"bench: {became}\n")
+        return UNAVAILABLE
+    return _exit_code([became])
+
+
+def _all(chosen: argparse.Namespace) -> int:
+    """Run each at release size; whatever becomes of one, the others go on."""
+    lines, outcomes = [], []
+    for name in NAMES:
+        began = time.monotonic()
+        outcomes.append(_outcome(name, parser_for().parse_args([name, *_common(chosen)])))
+        lines.append(f"{name:<13} {time.monotonic() - began:5.0f} s  {said_of(outcomes[-1])}")
+    (sys.stderr if chosen.json else sys.stdout).write("\n".join(["", *lines, ""]))
+    return _exit_code(outcomes)
+
+
+def _outcome(name: str, chosen: argparse.Namespace) -> Result | Exception:
+    try:
+        return measure(name, chosen)
+    except (ServiceError, PeerError) as error:
+        return error  # its sentence says what to do
+    except Exception as error:  # noqa: BLE001 - it is told, and in `all` the others go on
+        traceback.print_exc()
+        return error
+
+
+def _exit_code(outcomes: Sequence[Result | Exception]) -> int:
+    if any(isinstance(outcome, Exception) for outcome in outcomes):
+        return CRASHED
+    return MISSED if any(isinstance(outcome, Result) and outcome.misses() for outcome in outcomes) else OK
+
+
+def said_of(outcome: Result | Exception) -> str:
+    """Say in one line what became of a benchmark: its misses, or why it did not come to its end."""
+    if isinstance(outcome, Exception):
+        return f"crashed: {type(outcome).__name__}: {outcome}".partition("\n")[0]
+    if not outcome.misses():
+        return "every goal holds" if any(figure.holds for figure in outcome.figures) else "no line has a goal"
+    missed = ((figure.what, f"{figure.ratio or 0:.3g}", figure.goal) for figure in outcome.misses())
+    return "missed: " + "; ".join(f"{what} ({ratio}, {goal})" for what, ratio, goal in missed)
 
 
 def _common(chosen: argparse.Namespace) -> list[str]:
@@ -88,13 +134,16 @@ def _common(chosen: argparse.Namespace) -> list[str]:
 def measure(name: str, chosen: argparse.Namespace) -> Result:
     """Run one benchmark, print its result and keep it unless told not to."""
     console = Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH)
-    result = load(name).run(chosen, console)
+    benchmark = load(name)
+    result = benchmark.run(chosen, console)
     if chosen.json:
         sys.stdout.write(json.dumps(asdict(result), indent=1, default=str) + "\n")
     else:
         draw(result, Console(width=None if sys.stdout.isatty() else WIDTH))
     if not chosen.no_keep:
         console.print(f"kept in {keep(result)}", highlight=False)
+        if isinstance(benchmark, Pictured):
+            benchmark.draw_kept(result, console)
     return result
 
 

@@ -11,7 +11,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -63,14 +63,6 @@ def print_with_tap(asana: LookAlike, folder: Path) -> Read:
         messages = map(json.loads, file)
         people = {message["record"]["gid"] for message in messages if message["type"] == "RECORD"}
     return Read(*took, memberships=0, users=len(people))
-
-
-PEERS: Mapping[str, Callable[[LookAlike, Path], Read]] = {
-    "tap-asana": print_with_tap,
-    "dlt": load_with_dlt,
-    "asana SDK": read_with_sdk,
-}
-FOLDERS = ("tap_asana", "dlt_duckdb", "asana_sdk")
 
 
 def _program(name: str) -> tuple[str, str]:

@@ -39,6 +39,11 @@ def python_of(name: str, say: Callable[[str], None] = print) -> Path:
     return python
 
 
+def version_of(name: str) -> str:
+    """Give the version of a peer that its folder asks for."""
+    return (HERE / name / "requirements.in").read_text(encoding="utf-8").strip().rpartition("==")[2]
+
+
 def _uv(*arguments: str) -> None:
     beside = Path(sys.executable).with_name("uv")
     uv = str(beside) if beside.exists() else "uv"

@@ -21,7 +21,7 @@ RESOURCES = ("workspace_memberships", "users")
 
 def load(folder: Path) -> None:
     import dlt  # noqa: PLC0415 - counting needs DuckDB alone
-    from dlt.sources.rest_api import rest_api_source  # noqa: PLC0415
+    from dlt.sources.rest_api import rest_api_source  # noqa: PLC0415 - the same
 
     workspace = os.environ["ASANA_WORKSPACE"]
     source = rest_api_source(
