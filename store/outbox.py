@@ -7,7 +7,7 @@ low id and committed late would be skipped for ever.
 import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import AsyncCursor
@@ -37,6 +37,14 @@ class Outgoing(NamedTuple):
         """The payload, read."""
         read: dict[str, object] = json.loads(self.json)
         return read
+
+
+UNSENT: LiteralString = """
+    SELECT o.id, o.channel, o.message_id::text, o.name, p.name AS profile, o.subject, o.sequence, o.payload::text,
+           o.correlation_id::text, o.occurred_at
+      FROM outbox o LEFT JOIN profile p ON p.id = o.profile_id
+     WHERE o.sent_at IS NULL AND o.not_before <= %s AND o.id NOT IN (SELECT unnest(%s::bigint[]))
+     ORDER BY o.sent_at, o.id LIMIT %s"""
 
 
 def _outgoing(_cursor: AsyncCursor[Any]) -> Callable[[Sequence[Any]], Outgoing]:
@@ -100,18 +108,11 @@ async def say(
 async def unsent(connection: Connection, *, limit: int, now: datetime, but_not: Sequence[int] = ()) -> list[Outgoing]:
     """Return the oldest messages that are due and not sent, without those that are being sent or rest.
 
-    It walks `outbox_unsent` in the order of ids and stops at the limit. What is left out is looked up in a hash:
-    `<> ALL` would compare each row with each id.
+    On the connection that leads it walks `outbox_unsent`, the only index with this order, and stops at the limit. What
+    is left out is looked up in a hash: `<> ALL` would compare each row with each id.
     """
     async with connection.cursor(row_factory=_outgoing, binary=True) as cursor:
-        await cursor.execute(
-            """SELECT o.id, o.channel, o.message_id::text, o.name, p.name AS profile, o.subject, o.sequence,
-                      o.payload::text, o.correlation_id::text, o.occurred_at
-                 FROM outbox o LEFT JOIN profile p ON p.id = o.profile_id
-                WHERE o.sent_at IS NULL AND o.not_before <= %s AND o.id NOT IN (SELECT unnest(%s::bigint[]))
-                ORDER BY o.id LIMIT %s""",
-            [now, list(but_not), limit],
-        )
+        await cursor.execute(UNSENT, [now, list(but_not), limit])
         return await cursor.fetchall()
 
 
@@ -136,11 +137,16 @@ async def lag(connection: Connection, now: datetime) -> tuple[int, float]:
 async def lead(connection: Connection) -> bool:
     """Become the one relay that sends, for as long as this connection lives; False if another one is.
 
-    It asks and never waits: a statement that waits holds a snapshot, which keeps vacuum from its work.
+    It asks and never waits: a statement that waits holds a snapshot, which keeps vacuum from its work. From then on the
+    planner sorts nothing on this connection: when it believes that few messages wait, as it does just after a large
+    transaction, it would sort all of them for each reading.
     """
     cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtext('seatkeeper relay'), 1)")
     row = await cursor.fetchone()
-    return bool(row and row[0])
+    if not (row and row[0]):
+        return False
+    await connection.execute("SET enable_sort = off")
+    return True
 
 
 async def added(connection: Connection) -> AsyncGenerator[None]:

@@ -84,6 +84,28 @@ async def test_oldest_first_without_those_left_out_and_no_more_than_asked(owner:
     assert await names(owner, limit=2, but_not=ids[:2]) == ids[2:4]
 
 
+@pytest.mark.parametrize("already_sent", [0, 900])
+async def test_it_is_read_from_its_own_index_whatever_the_planner_believes(
+    database: Database, owner: Connection, acme: int, already_sent: int
+) -> None:
+    """Walking the rows that were sent would cost more with each that is."""
+    await owner.execute(
+        """INSERT INTO outbox (channel, name, profile_id, subject, sequence, payload, correlation_id, occurred_at,
+                               sent_at)
+           SELECT 'event', 'ReclaimStopped', %(acme)s, 'profile/acme', number, '{}', gen_random_uuid(), %(now)s,
+                  CASE WHEN number <= %(sent)s THEN %(now)s::timestamptz END
+             FROM generate_series(1, 1000) number""",
+        {"acme": acme, "now": NOW, "sent": already_sent},
+    )
+    await owner.execute("ANALYZE outbox")
+    async with open_connection(database.url("relay")) as relay:
+        assert await outbox.lead(relay)
+        plan = await relay.execute(f"EXPLAIN {outbox.UNSENT}", [NOW, [1, 2, 3], 100])
+        lines = [str(line) for (line,) in await plan.fetchall()]
+    assert any("Index Scan using outbox_unsent" in line for line in lines), "\n".join(lines)
+    assert not any("Sort" in line for line in lines), "\n".join(lines)
+
+
 async def test_sequences_of_a_subject_have_no_gaps_when_several_write(database: Database, acme: int) -> None:
     async def some() -> list[int]:
         async with open_connection(database.url("worker")) as connection:
