@@ -28,7 +28,7 @@ OVERRIDE = "SEATKEEPER_COMPOSE_OVERRIDE"
 """Names one more file for Compose, for a machine whose builds need something special."""
 OURS = ("relay", "intake", "scheduler", "worker", "reclaim")
 SERVERS = ("postgres", "rabbitmq", "asana")
-LONGEST_START = 300
+LONGEST_START = 180
 _KEPT_OUT = ("SEATKEEPER_", "COMPOSE_")
 
 

@@ -1,5 +1,6 @@
 """compose.yaml as the tests look at it: read as Compose does, without an engine."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_constructor("!reset", lambda _loader, _node: None)
 
 
+@cache
 def read(name: str = "compose.yaml") -> dict[str, Any]:
-    """Give the whole document."""
+    """Give the whole document; nobody changes it."""
     document: dict[str, Any] = yaml.load((ROOT / name).read_text(encoding="utf-8"), _Loader)
     return document
 
