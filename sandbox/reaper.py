@@ -78,7 +78,7 @@ class Reaper:
         self._say(f"folder {folder}")
 
     def remove_container(self, container: str) -> None:
-        """Put a Docker container (its id) on the list of those to remove in the end."""
+        """Put a Docker container, by its name, on the list of those to remove in the end; it need not be there yet."""
         self._say(f"container {container}")
 
     def close(self) -> None:

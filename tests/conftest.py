@@ -18,7 +18,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sandbox.services import Postgres, Rabbitmq, Services, find_services
+from sandbox.services import Postgres, Rabbitmq, ServiceError, Services, find_services
+from sandbox.services.given import given_place, given_services
 
 SCHEMA = Path(__file__).parent.parent / "schema.sql"
 OWNER = "seatkeeper_owner"
@@ -69,8 +70,23 @@ def pytest_configure() -> None:
     os.environ.setdefault(SEED, str(secrets.randbelow(2**32)))  # workers of xdist inherit it
 
 
-def pytest_report_header() -> str:
-    return f"seed of random tests: {SEED}={os.environ[SEED]}"
+def pytest_report_header() -> list[str]:
+    return [f"seed of random tests: {SEED}={os.environ[SEED]}", f"servers: {_servers()}"]
+
+
+def _servers() -> str:
+    """Say which servers the tests use, where that is known before the first of them asks."""
+    try:
+        given = given_services()
+    except ServiceError as error:
+        return str(error)
+    if given is None:
+        return "found or started when a test asks for them"
+    services = Services(*given, given_place())
+    try:
+        return services.told()
+    finally:
+        services.rabbitmq.close()
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from sandbox.reaper import Reaper, reaping
 from sandbox.services.docker_engine import engine_listens
-from sandbox.services.given import given_services
+from sandbox.services.given import given_place, given_services
 from sandbox.services.nodes import ServiceError
 from sandbox.services.postgres import Postgres
 from sandbox.services.private import start_private
@@ -33,10 +33,15 @@ __all__ = ["Postgres", "Rabbitmq", "ServiceError", "Services", "find_services"]
 
 @dataclass(frozen=True)
 class Services:
-    """The two servers, ready."""
+    """The two servers, ready; `place` says who runs them."""
 
     postgres: Postgres
     rabbitmq: Rabbitmq
+    place: str
+
+    def told(self) -> str:
+        """Ask both for their versions and say in one line what is used; 50 ms."""
+        return f"RabbitMQ {self.rabbitmq.version()} and Postgres {self.postgres.version()}, {self.place}"
 
 
 @contextlib.contextmanager
@@ -50,17 +55,22 @@ def find_services(
     """Give the two servers, ready; raises ServiceError with one line on what to do when there are none.
 
     folder: where private servers keep their content, to be found again by the next run; a throw-away one by default.
-    say:    told what is being done, one line at a time.
+    say:    told what is being done, one line at a time, and in the end what is used.
     shared: False passes over addresses in the environment, for tests that break their servers.
     durable: True has Postgres write as safely as on a server, for benchmarks; by default only with a `folder`.
     """
     found = given_services() if shared else None
     with reaping() as reaper:
         safely = folder is not None if durable is None else durable
-        found = found or _in_docker(reaper, say, durable=safely)
-        found = found or start_private(reaper, _folder(reaper, folder), say, durable=safely)
-        services = Services(*found)
+        place = given_place()
+        if found is None and (found := _in_docker(reaper, say, durable=safely)):
+            place = "in Docker (testcontainers)"
+        if found is None:
+            where = _folder(reaper, folder)
+            place, found = f"private, in {where}", start_private(reaper, where, say, durable=safely)
+        services = Services(*found, place)
         try:
+            say(f"using {services.told()}")
             yield services
         finally:
             services.rabbitmq.close()

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from sandbox.reaper import reaping
 from sandbox.services import ServiceError, find_services
-from sandbox.services.given import environment_of
+from sandbox.services.given import PLACE, environment_of
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,7 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _leave)
     try:
         with find_services(say=_say) as services:
-            return _run(arguments[2:], environment_of(services.postgres, services.rabbitmq))
+            addresses = environment_of(services.postgres, services.rabbitmq)
+            return _run(arguments[2:], {**addresses, PLACE: services.place})
     except ServiceError as error:
         _say(str(error))
         return 1
@@ -31,14 +33,14 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(command: Sequence[str], addresses: dict[str, str]) -> int:
     child = subprocess.Popen(command, env=os.environ | addresses)
-    try:
-        return child.wait()
-    except KeyboardInterrupt:  # the terminal told the command as well
-        return child.wait()
-    finally:
-        if child.poll() is None:
-            child.terminate()
-            child.wait()
+    with reaping() as reaper:
+        reaper.watch(child)  # it, and what it started, shall not outlive us either when we are killed
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:  # the terminal told the command as well
+            code = child.wait()
+        reaper.forget(child)
+        return code
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

@@ -26,9 +26,14 @@ FORGETFUL = ("-c", "fsync=off", "-c", "full_page_writes=off")
 class ContainerNode:
     """A container that can be stopped and started again; its ports stay the same."""
 
-    def __init__(self, container: DockerContainer, name: str) -> None:
+    def __init__(self, container: DockerContainer, image: str) -> None:
         self._container = container.get_wrapped_container()
-        self._name = name
+        self._image = image
+
+    @property
+    def name(self) -> str:
+        """The container's name, as `docker ps` shows it."""
+        return str(self._container.name)
 
     def start(self) -> None:
         self._container.start()
@@ -49,7 +54,7 @@ class ContainerNode:
         self._container.reload()
         if self._container.status == "exited":
             log = self._container.logs(tail=15).decode(errors="replace")
-            raise ServiceError(f"{self._name}'s container ended by itself; the end of its log:\n{log}")
+            raise ServiceError(f"{self._image}'s container ended by itself; the end of its log:\n{log}")
 
 
 def start_containers(
@@ -85,11 +90,12 @@ def _start(
     reaper: Reaper, image: str, ports: dict[int, int], environment: dict[str, str], command: Sequence[str] = ()
 ) -> ContainerNode:
     published = {f"{inside}/tcp": ("127.0.0.1", outside) for inside, outside in ports.items()}
-    container = DockerContainer(image).with_envs(**environment)
+    name = f"seatkeeper-sandbox-{secrets.token_hex(4)}-{image.partition(':')[0]}"
+    container = DockerContainer(image).with_envs(**environment).with_name(name)
     # Docker takes an address beside the port; the annotation of testcontainers knows the port alone.
     container.ports = cast("dict[str, int | None]", published)
     if command:
         container.with_command(list(command))
+    reaper.remove_container(name)  # first, in case that we are killed while it starts
     container.start()
-    reaper.remove_container(container.get_wrapped_container().id)
     return ContainerNode(container, image)

@@ -8,6 +8,7 @@ from sandbox.services.rabbitmq import Rabbitmq
 
 POSTGRES = "SEATKEEPER_SANDBOX_POSTGRES_URL"  # postgresql://superuser:password@host:port/postgres
 RABBITMQ = "SEATKEEPER_SANDBOX_RABBITMQ_URL"  # amqp://administrator:password@host:port/%2F
+PLACE = "SEATKEEPER_SANDBOX_PLACE"  # in words, who runs them; set by a sandbox that hands its own servers on
 MANAGEMENT = "SEATKEEPER_SANDBOX_RABBITMQ_MANAGEMENT_URL"  # http://administrator:password@host:port
 
 
@@ -24,6 +25,11 @@ def given_services() -> tuple[Postgres, Rabbitmq] | None:
     postgres.wait_ready()
     rabbitmq.wait_ready()
     return postgres, rabbitmq
+
+
+def given_place() -> str:
+    """Say who runs the servers of the environment, as far as we were told."""
+    return os.environ.get(PLACE, "given by the environment")
 
 
 def environment_of(postgres: Postgres, rabbitmq: Rabbitmq) -> dict[str, str]:

@@ -70,6 +70,11 @@ class Postgres:
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
             connection.execute(statement)
 
+    def version(self) -> str:
+        """Ask the server for its version, as 17.6."""
+        with psycopg.connect(self.admin_url, connect_timeout=5) as connection:
+            return str(connection.info.parameter_status("server_version")).split()[0]
+
     def start(self) -> None:
         """Start the server after `kill` and wait until it answers."""
         self.node.start()

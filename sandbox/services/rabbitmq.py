@@ -68,6 +68,10 @@ class Rabbitmq:
             self._call("DELETE", f"/connections/{quote(str(one['name']), safe='')}")
         return len(connections)
 
+    def version(self) -> str:
+        """Ask the broker for its version, as 4.0.5."""
+        return str(self._call("GET", "/overview?columns=rabbitmq_version").json()["rabbitmq_version"])
+
     def stop_app(self) -> None:
         """Stop RabbitMQ inside its Erlang node, as Dramatiq's own tests do: ports close, the node stays."""
         self.node.run("rabbitmqctl", "stop_app")

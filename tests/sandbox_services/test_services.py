@@ -1,7 +1,9 @@
 """What is found or started: it listens on loopback only, is handed on by its addresses, and leaves nothing behind."""
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,12 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import docker
 import psycopg
 import pytest
+from docker.errors import ImageNotFound
 
 from sandbox.reaper import reaping
 from sandbox.services import ServiceError, Services, find_services
-from sandbox.services.given import MANAGEMENT, POSTGRES, RABBITMQ, environment_of
+from sandbox.services.containers import start_containers
+from sandbox.services.docker_engine import engine_listens
+from sandbox.services.given import MANAGEMENT, PLACE, POSTGRES, RABBITMQ, environment_of
 from sandbox.services.private import start_private
 from sandbox.services.rabbitmq_node import RabbitmqNode
 from tests.sandbox_services.test_rabbitmq import keep_one
@@ -57,13 +63,47 @@ def test_a_command_finds_the_servers_and_gives_its_exit_code(services: Services)
     program = f"import json, os, sys; print(json.dumps({{n: os.environ[n] for n in {ADDRESSES}}})); sys.exit(7)"
     done = subprocess.run(
         [sys.executable, "-m", "sandbox.services", "run", "--", sys.executable, "-c", program],
-        env=os.environ | addresses,
+        env=os.environ | addresses | {PLACE: services.place},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (7, ""), "given servers are used without a word"
+    assert (done.returncode, done.stderr) == (7, f"sandbox: using {services.told()}\n")
     assert json.loads(done.stdout) == addresses
+
+
+def test_what_is_used_is_said_with_its_versions(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, address in environment_of(services.postgres, services.rabbitmq).items():
+        monkeypatch.setenv(name, address)
+    monkeypatch.delenv(PLACE, raising=False)
+    said: list[str] = []
+    with find_services(say=said.append):
+        pass
+    pattern = r"using RabbitMQ \d+\.\d+\.\d+ and Postgres \d+\.\d+, given by the environment"
+    assert [bool(re.fullmatch(pattern, line)) for line in said] == [True], said
+
+
+def test_an_engine_that_cannot_start_them_is_passed_over_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine answers, has no image, and cannot pull one."""
+
+    class NoImage:
+        def __init__(self, image: str) -> None:
+            self.image = image
+
+        def with_envs(self, **_environment: str) -> "NoImage":
+            return self
+
+        def with_name(self, _name: str) -> "NoImage":
+            return self
+
+        def start(self) -> None:
+            raise ImageNotFound(f"no such image: {self.image}")
+
+    monkeypatch.setattr("sandbox.services.containers.DockerContainer", NoImage)
+    said: list[str] = []
+    with reaping() as reaper:
+        assert start_containers(reaper, said.append) is None
+    assert "programs on this machine are used: no such image: rabbitmq" in said[-1]
 
 
 def test_a_wrong_call_says_how() -> None:
@@ -111,11 +151,20 @@ def programs_in(place: Path) -> list[str]:
     return found
 
 
+def containers_there() -> set[str]:
+    """Give the names of Docker's containers, running or not; none where there is no engine."""
+    if not engine_listens():
+        return set()
+    with contextlib.closing(docker.from_env()) as engine:
+        return {str(one["Names"][0]).removeprefix("/") for one in engine.api.containers(all=True)}
+
+
 USES_SERVICES = """
 import time
 from sandbox.services import find_services
-with find_services(shared=False):
-    print("ready", flush=True)
+with find_services(shared=False) as services:
+    nodes = (services.postgres.node, services.rabbitmq.node)
+    print("ready", *(node.name for node in nodes if hasattr(node, "name")), flush=True)
     time.sleep(600)
 """
 
@@ -131,9 +180,13 @@ def test_nothing_is_left_whatever_ends_us(ending: signal.Signals, place: Path) -
     ) as program:
         assert program.stdout
         assert program.stdout.readline().startswith("starting")
-        assert program.stdout.readline() == "ready\n"
+        assert program.stdout.readline().startswith("using")
+        ready, *containers = program.stdout.readline().split()
+        assert (ready, len(containers)) == ("ready", 2 if engine_listens() else 0)
+        assert set(containers) <= containers_there()
         program.send_signal(ending)
     until(lambda: not programs_in(place) and not [path for path in place.iterdir() if path.is_dir()])
+    until(lambda: not set(containers) & containers_there())
 
 
 def test_a_folder_of_ones_own_is_found_again(place: Path) -> None:
