@@ -109,6 +109,7 @@ async def _commit(piece: Slice, progress: _Progress, memberships: Reader[Members
     seats, people = memberships.take(), users.take()
     progress.memberships, progress.users = seats.place, people.place
     async with piece.station.transaction() as connection:
+        await listings.wait_for_no_disk(connection)
         await piece.checkpoint(connection, asdict(progress), progress.counts())
         await _stage(connection, piece, seats, people)
     memberships.committed(seats)
