@@ -532,7 +532,7 @@ GRANT SELECT ON schema_version TO seatkeeper_relay, seatkeeper_intake;
 GRANT SELECT ON outbox, profile TO seatkeeper_relay;
 GRANT UPDATE (sent_at) ON outbox TO seatkeeper_relay;
 GRANT SELECT ON run, quarantine, dead_letter, removal TO seatkeeper_relay; -- the figures it shows
-GRANT SELECT (id, connection_id, kind, theoretical_arrival) ON credential TO seatkeeper_relay; -- and no token
+GRANT SELECT (id, connection_id, kind, state, theoretical_arrival) ON credential TO seatkeeper_relay; -- and no token
 GRANT SELECT (id, alias, requests_per_minute) ON connection TO seatkeeper_relay;
 
 GRANT SELECT ON profile, request, run, plan, outbox, event_subject, quarantine, dead_letter TO seatkeeper_intake;

@@ -4,6 +4,7 @@ Counting rows instead of counting in each process: the figures are right after e
 whichever process they are asked.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
@@ -26,6 +27,10 @@ class Figures:
     """By connection and kind of credential: the share of the coming minute's requests that is not given out yet."""
     removals: dict[str, int]
     """By state."""
+    credentials: dict[tuple[str, str, str], int]
+    """By connection, kind and state: 1 each."""
+    activity_age: dict[str, float]
+    """By published profile: seconds since the last pull of activity began that finished; infinite without one."""
     quarantined: int
     dead_letters: int
     """Those that were not replayed."""
@@ -46,6 +51,14 @@ async def read(connection: Connection, now: datetime) -> Figures:
             str(state): int(count)
             for state, count in await _rows(connection, "SELECT state, count(*) FROM removal GROUP BY 1")
         },
+        credentials={
+            (str(alias), str(kind), str(state)): 1
+            for alias, kind, state in await _rows(
+                connection,
+                "SELECT c.alias, r.kind, r.state FROM credential r JOIN connection c ON c.id = r.connection_id",
+            )
+        },
+        activity_age=await _activity_age(connection, now),
         quarantined=await _count(connection, "SELECT count(*) FROM quarantine"),
         dead_letters=await _count(connection, "SELECT count(*) FROM dead_letter WHERE replayed_at IS NULL"),
     )
@@ -60,6 +73,17 @@ async def _budget(connection: Connection, now: datetime) -> dict[tuple[str, str]
         {"now": now},
     )
     return {(str(alias), str(kind)): float(left) for alias, kind, left in await cursor.fetchall()}
+
+
+async def _activity_age(connection: Connection, now: datetime) -> dict[str, float]:
+    cursor = await connection.execute(
+        """SELECT p.name, extract(epoch FROM %(now)s - max(r.started_at))
+             FROM profile p
+             LEFT JOIN run r ON r.profile_id = p.id AND r.kind = 'activity' AND r.state = 'finished'
+            WHERE p.status = 'published' GROUP BY p.id""",
+        {"now": now},
+    )
+    return {str(name): math.inf if age is None else float(age) for name, age in await cursor.fetchall()}
 
 
 async def _rows(connection: Connection, query: LiteralString) -> list[TupleRow]:

@@ -18,6 +18,10 @@ def as_metrics(figures: Figures) -> Iterable[Metric]:
     yield _by("budget_left_ratio", budget, ("connection", "credential"), figures.budget)
     removals = {(state,): count for state, count in figures.removals.items()}
     yield _by("removals", "Removals by state; parked ones need a person", ("state",), removals)
+    credentials = "Credentials by connection, kind and state"
+    yield _by("credentials", credentials, ("connection", "credential", "state"), figures.credentials)
+    ages = {(profile,): age for profile, age in figures.activity_age.items()}
+    yield _by("activity_age_seconds", "How long ago the last finished pull of activity began", ("profile",), ages)
     yield _one("quarantined", "Requests that were refused and kept", figures.quarantined)
     yield _one("dead_letters", "Dead letters that were not replayed", figures.dead_letters)
 
