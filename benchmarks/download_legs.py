@@ -22,7 +22,11 @@ ORDERS = ((FIRST, TAP, DLT_FIRST, SDK, AGAIN, DLT_AGAIN), (DLT_FIRST, FIRST, SDK
 
 @dataclass(frozen=True)
 class Leg:
-    """One download by one program. `postgres_cpu_s` is 0 for who needs none, None where it could not be read."""
+    """One download by one program.
+
+    `postgres_cpu_s` is 0 for who needs none, None where it could not be read. `run_s` and `run_cpu_s` leave our start
+    out: a worker starts once and downloads every day.
+    """
 
     wall_s: float
     cpu_s: float
@@ -32,6 +36,8 @@ class Leg:
     look_alike_cpu_s: float
     postgres_cpu_s: float | None = 0.0
     wal_mib: float = 0.0
+    run_s: float = 0.0
+    run_cpu_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,8 @@ def _ours(look: Served, place: Place) -> Leg:
         look_alike_cpu_s=_look_alike_cpu(look) - before,
         postgres_cpu_s=known,
         wal_mib=done.wal_bytes / 2**20,
+        run_s=done.run_s,
+        run_cpu_s=done.run_cpu_s,
     )
 
 

@@ -4,6 +4,7 @@ A result names the date, the commit and the machine, because a figure without th
 ratio inside one run: the absolute figures are another machine's tomorrow.
 """
 
+import io
 import json
 import os
 import platform
@@ -90,20 +91,27 @@ def keep(result: Result, console_width: int = WIDTH, *, folder: Path = RESULTS) 
     document |= {"figures": [asdict(figure) for figure in result.figures], "notes": result.notes}
     document |= {"measured": result.measured}
     stem.with_suffix(".json").write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
-    with stem.with_suffix(".txt").open("w", encoding="utf-8") as file:
-        console = Console(file=file, width=console_width)
-        draw(result, console)
-        for name, value in about.items():
-            console.print(f"{name}: {value}", highlight=False, soft_wrap=True)
+    text = io.StringIO()
+    console = Console(file=text, width=console_width)
+    draw(result, console)
+    for name, value in about.items():
+        console.print(f"{name}: {value}", highlight=False, soft_wrap=True)
+    lines = (line.rstrip() for line in text.getvalue().splitlines())
+    stem.with_suffix(".txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return stem.with_suffix(".txt")
 
 
 def commit() -> str:
-    """Name the commit that is measured, and whether the files differ from it."""
-    said = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return said.stdout.strip() or "unknown"
+    """Name the commit that is measured, and whether the files differ from it: those of the results do not count."""
+    name = _git("describe", "--always")
+    written = [f":(exclude){path}" for path in ("benchmarks/results", "docs/images", "README.md")]
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *written)
+    return f"{name}-dirty" if name and changed else name or "unknown"
+
+
+def _git(*arguments: str) -> str:
+    said = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return said.stdout.strip()
 
 
 def machine() -> str:

@@ -2,12 +2,15 @@
 
 import io
 import json
+import re
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from benchmarks import results
 from benchmarks.results import WIDTH, Figure, Result, at_least, at_most, draw, keep, latest
 
 
@@ -68,7 +71,7 @@ def test_it_is_kept_as_printed_and_as_json(tmp_path: Path) -> None:
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     text = path.read_text(encoding="utf-8")
     assert path.name in {f"{day}-relay.txt", f"{datetime.now(UTC):%Y-%m-%d}-relay.txt"}
-    assert text.startswith(printed(result))
+    assert text.splitlines()[:-3] == [line.rstrip() for line in printed(result).splitlines()]
     assert [line.partition(":")[0] for line in text.splitlines()[-3:]] == ["date", "commit", "machine"]
     document = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert document["measured"] == {"wall_s": [1.5, 2.5]}
@@ -81,6 +84,23 @@ def test_it_is_kept_as_printed_and_as_json(tmp_path: Path) -> None:
         "holds": True,
     }
     assert {"name", "title", "date", "commit", "machine", "notes"} < document.keys()
+
+
+def test_what_is_measured_is_named_by_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    assert results.commit() == "unknown"
+    for path in ("code.py", "README.md", "benchmarks/results/old.txt"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("one\n", encoding="utf-8")
+    for arguments in ("init", "add .", "-c user.name=a -c user.email=a@example.com commit -m first"):
+        subprocess.run(["git", *arguments.split()], cwd=tmp_path, check=True, capture_output=True)
+    clean = results.commit()
+    assert re.fullmatch("[0-9a-f]{7,}", clean)
+    for path in ("README.md", "benchmarks/results/old.txt", "new.txt"):
+        (tmp_path / path).write_text("two\n", encoding="utf-8")
+    assert results.commit() == clean
+    (tmp_path / "code.py").write_text("two\n", encoding="utf-8")
+    assert results.commit() == f"{clean}-dirty"
 
 
 def test_a_second_one_replaces_that_of_the_same_day(tmp_path: Path) -> None:
