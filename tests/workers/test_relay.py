@@ -148,10 +148,13 @@ async def test_a_row_that_cannot_be_written_does_not_stop_the_others(
     await add_commands(owner, acme, 3)
     await owner.execute("""UPDATE outbox SET name = 'no_such_actor' WHERE payload->>'slice' = '0'""")
     await owner.execute("""UPDATE outbox SET payload = '{"slice": "x"}' WHERE payload->>'slice' = '1'""")
+    for number, wrong in enumerate(("name = 'NoSuchEvent'", "payload = '[1]'", "sequence = -1")):
+        await add_events(owner, acme, subject=f"profile/{number}")
+        await owner.execute(f"UPDATE outbox SET {wrong} WHERE subject = 'profile/{number}'".encode())
     async with running(relay):
         await sent_in_all(relay, 1)
         refused = await relay.refused.next()
-    assert [why.startswith("it cannot be written") for why in refused.values()] == [True, True]
+    assert [why.startswith("it cannot be written") for why in refused.values()] == [True] * 5
     assert [command["kwargs"]["slice"] for _, _, command in internal.take_all("download")] == [2]
 
 

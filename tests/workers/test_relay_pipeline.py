@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from messages.commands import PullActivity
+from messages.events import ReclaimStopped
 from sandbox.proxy import Proxy
 from store import outbox
 from store.connect import Connection, open_connection
@@ -24,6 +25,7 @@ from tests.workers.relay_stage import (
     sent_in_all,
 )
 from workers import relay as relay_module
+from workers.amqp import LARGEST_WRITE
 from workers.relay import Relay
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -190,6 +192,20 @@ async def test_each_subject_keeps_its_order_while_several_write(
     for subject in ("profile/0", "profile/1", "profile/2"):
         sequences = [int(event["sequence"]) for event in events if event["subject"] == subject]
         assert sequences == list(range(1, 41))
+
+
+async def test_bodies_larger_than_one_write_arrive_whole_and_in_order(
+    owner: Connection, acme: int, relay: Relay, edge: Ears
+) -> None:
+    long = "x" * (LARGEST_WRITE * 2 // 3)
+    async with owner.transaction():
+        for number in range(5):
+            event = ReclaimStopped(profile="acme", by=str(number), why=long)
+            await outbox.say(owner, event, subject="profile/acme", profile_id=acme, correlation_id=UUID(int=9), now=NOW)
+    async with running(relay):
+        await sent_in_all(relay, 5)
+    said = [event["data"] for _, _, event in edge.take_all("consumer.test")]
+    assert [(one["by"], one["why"] == long) for one in said] == [(str(number), True) for number in range(5)]
 
 
 async def test_asked_to_stop_it_marks_what_is_in_flight_and_publishes_nothing_more(
