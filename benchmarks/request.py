@@ -31,6 +31,7 @@ from benchmarks.request_noting import MOMENTS, STARTED, read_notes
 from benchmarks.results import Figure, Result, at_most
 from benchmarks.without_asana import stack_without_asana
 from messages.routing import REQUESTS_QUEUE
+from sandbox.services import Services
 from sandbox.stack import Stack
 
 HELP = "from dropping a request to its actor's first line, idle, beside bare Dramatiq"
@@ -60,9 +61,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=20261125, help="of the pauses")
 
 
-def run(chosen: argparse.Namespace, console: Console) -> Result:
-    """Measure; tell on `console` what is going on."""
-    with stack_without_asana(console.print) as stack:
+def run(chosen: argparse.Namespace, console: Console, services: Services | None = None) -> Result:
+    """Measure; tell on `console` what is going on. `services` takes servers that run already."""
+    with stack_without_asana(console.print, services=services) as stack:
         _start(stack, bare=not chosen.without_peers)
         console.print(f"{chosen.requests} requests by turns, pauses from the seed {chosen.seed}")
         taken = _ask(stack, chosen)

@@ -115,7 +115,8 @@ PROCESSES: dict[str, Callable[[Notes], int]] = {"intake": intake, "relay": relay
 
 
 def main(process: str, path: Path) -> int:
-    """Be the process."""
+    """Be the process, which takes no arguments of its own."""
+    sys.argv = sys.argv[:1]
     return PROCESSES[process](Notes(path))
 
 

@@ -23,6 +23,7 @@ from benchmarks.without_asana import stack_without_asana
 from benchmarks.worker_raw import QUEUE
 from messages.commands import Reconcile
 from messages.encoder import encode_command
+from sandbox.services import Services
 from sandbox.stack import Stack
 
 HELP = "messages a second through our worker, with one small transaction each, beside a raw pika consumer"
@@ -55,11 +56,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unsafe", action="store_true", help="with a Postgres that does not wait for its disk")
 
 
-def run(chosen: argparse.Namespace, console: Console) -> Result:
-    """Measure; tell on `console` what is going on."""
+def run(chosen: argparse.Namespace, console: Console, services: Services | None = None) -> Result:
+    """Measure; tell on `console` what is going on. `services` takes servers that run already."""
     programs = ["ours"] if chosen.without_peers else list(PROGRAMS)
     rounds: list[Round] = []
-    with stack_without_asana(console.print, durable=not chosen.unsafe) as stack, _table(stack) as database:
+    with (
+        stack_without_asana(console.print, durable=not chosen.unsafe, services=services) as stack,
+        _table(stack) as database,
+    ):
         for number in range(chosen.rounds):
             for program in programs if number % 2 == 0 else reversed(programs):
                 rounds.append(drain(stack, database, program, chosen.messages, chosen.threads))
@@ -123,7 +127,7 @@ def _result(chosen: argparse.Namespace, rounds: list[Round]) -> Result:
     return Result(
         "worker",
         f"{chosen.messages:,} messages with one small transaction each, already in the queue",
-        [_rates(rates)],
+        [_rates(rates), _cpu(chosen.messages, cpu)],
         measured={
             "messages": chosen.messages,
             "threads": chosen.threads,
@@ -140,3 +144,9 @@ def _rates(rates: dict[str, list[float]]) -> Figure:
         return Figure("rate, median of rounds", ours, "")
     ratio = at_least(median(rates["ours"]) / median(rates["raw"]), LEAST)
     return Figure("rate, median of rounds", ours, f"{median(rates['raw']):,.0f}/s raw pika", *ratio)
+
+
+def _cpu(messages: int, cpu: dict[str, list[float]]) -> Figure:
+    """Give the processor time, with the start of the process spread over its messages."""
+    each = {name: f"{median(seconds) / messages * 1000:.2f} ms" for name, seconds in cpu.items() if seconds}
+    return Figure("processor time for each message", each["ours"], each.get("raw", ""))

@@ -27,6 +27,7 @@ from store.endings import Fenced
 from workers.amqp import BrokerLost
 from workers.logs import configure_logs
 from workers.operations import AsyncCheck, Collect, operations
+from workers.usage import read_no_arguments
 from workers.waiting import first_of, unless, wait_any
 
 PATIENCE = 30.0
@@ -70,6 +71,7 @@ class Parts:
 
 def run(process_name: str, needed: tuple[Needed, ...], compose: Callable[[Settings], Parts]) -> int:
     """Be the process: read settings, compose its parts, run them until SIGTERM or SIGINT; return the exit code."""
+    read_no_arguments(process_name, needed)
     try:
         settings = read_settings(*needed)
     except SettingsUnfit as error:

@@ -1,0 +1,27 @@
+"""The benchmark of a request follows it through all our processes, in the order of its way."""
+
+import argparse
+
+import pytest
+from rich.console import Console
+
+from benchmarks import request
+from benchmarks.request_noting import MOMENTS
+from sandbox.services import Services
+
+pytestmark = pytest.mark.services
+
+
+def test_each_moment_of_each_request_is_found(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request, "WARM", 1)
+    parser = argparse.ArgumentParser()
+    request.add_options(parser)
+    chosen = parser.parse_args(["--requests", "3"])
+    chosen.without_peers = False
+    result = request.run(chosen, Console(quiet=True), services)
+    assert [figure.what for figure in result.figures] == ["p50", "p99", "p99 alone", *(f"· {name}" for name in MOMENTS)]
+    assert len(result.measured["ours_s"]) == len(result.measured["bare_s"]) == 3
+    assert all(seconds > 0 for seconds in (*result.measured["ours_s"], *result.measured["bare_s"]))
+    steps = [result.measured[f"{name.replace(' ', '_')}_s"] for name in MOMENTS]
+    for number, whole in enumerate(result.measured["ours_s"]):
+        assert sum(step[number] for step in steps) == pytest.approx(whole)
