@@ -43,7 +43,7 @@ class Compose:
         """Give the command line; no .env file of the checkout is read."""
         files = [*FILES, *filter(None, [os.environ.get(OVERRIDE)])]
         words = [word for file in files for word in ("--file", file)]
-        fixed = ["--project-name", self.project, "--env-file", os.devnull, "--profile", "sandbox"]
+        fixed = ["--ansi", "never", "--project-name", self.project, "--env-file", os.devnull, "--profile", "sandbox"]
         return ["docker", "compose", *fixed, *words, *arguments]
 
     def begin(self, argv: Sequence[str], more: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
@@ -76,7 +76,8 @@ class Compose:
             process.communicate()
             raise
         if process.returncode:
-            said = " / ".join((complaint.strip() or out.strip()).splitlines()[-4:])
+            lines = [line.strip() for line in (complaint.strip() or out.strip()).splitlines()[-4:]]
+            said = " / ".join(dict.fromkeys(lines))
             raise StackError(f"{' '.join(argv[:2])} … {argv[-1]} ended with {process.returncode}: {said}")
         return out
 
@@ -158,7 +159,7 @@ def _unwell(compose: Compose) -> str:
     well = ("running 0 healthy", "exited 0")
     found = [row.split()[0] for row in rows if not row.partition(" ")[2].strip().startswith(well)]
     lines = {one: compose.run("logs", "--no-log-prefix", "--tail", "1", one).strip() for one in found}
-    return "; ".join(f"{service} is not well: {line}" for service, line in lines.items())
+    return "; ".join(f"{service} is not well: {line}" for service, line in lines.items() if line)
 
 
 def _environment(project: str, folder: Path, ports: Mapping[str, int], people: int, seed: int) -> dict[str, str]:

@@ -5,6 +5,7 @@ import pytest
 from connections.sealing import Sealing
 from messages.commands import QUEUES
 from sandbox.compose_secrets import make_secrets
+from sandbox.demo.memory import LIMIT
 from settings import PREFIX, read_secret
 from tests.compose.reading import ONE_SHOT, SERVERS, read, seconds, secrets_of, services
 from workers import entry, healthy, worker
@@ -48,7 +49,7 @@ def test_ours_run_as_nobody_with_little_memory(name: str) -> None:
     assert "cap_add" not in service
     assert "volumes" not in service
     if name != "asana":
-        assert service["mem_limit"] == service["memswap_limit"] == "300m"
+        assert service["mem_limit"] == service["memswap_limit"] == f"{LIMIT}b"
 
 
 @pytest.mark.parametrize("name", RUNNING)

@@ -71,8 +71,8 @@ def test_what_does_not_come_up_is_named_and_taken_down(
     ):
         raise AssertionError("it did not come up")
     told = record.read_text().splitlines()
-    image, project = told[0].split()[0], told[0].split()[3]
-    ours = f"compose --project-name {project} --env-file /dev/null --profile sandbox"
+    image, project = told[0].split()[0], told[0].split()[5]
+    ours = f"compose --ansi never --project-name {project} --env-file /dev/null --profile sandbox"
     files = "--file compose.yaml --file compose.sandbox.yaml --file one-more.yaml"
     assert project.startswith("seatkeeper-demo-"), "an installation is never touched"
     assert image != "seatkeeper:0.1"
