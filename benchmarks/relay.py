@@ -74,10 +74,10 @@ def measure(services: Services, chosen: argparse.Namespace, console: Console) ->
     events, commands = Turns("event", chosen.messages, chosen), Turns("command", chosen.messages // 5, chosen)
     with staged(services) as stage:
         for turn in range(chosen.rounds):
-            console.print(f"· round {turn + 1} of {chosen.rounds}: {events.number:,} events", highlight=False)
-            events.take(stage)
-        console.print(f"· {commands.number:,} commands", highlight=False)
-        commands.take(stage)
+            said = f"{events.number:,} events, {commands.number:,} commands"
+            console.print(f"· round {turn + 1} of {chosen.rounds}: {said}", highlight=False)
+            for turns in (events, commands):
+                turns.take(stage, peer_first=turn % 2 == 1)
         console.print(f"· {chosen.singles} events, one by one", highlight=False)
         fill(stage, "event", 0)
         with relay_running(stage):
@@ -94,19 +94,20 @@ class Turns:
         self.number, self._channel, self._chosen = number, channel, chosen
         self.ours, self.peer = Took(), Took()
 
-    def take(self, stage: Stage) -> None:
+    def take(self, stage: Stage, *, peer_first: bool) -> None:
         """Have each side send everything once."""
         vhost, queue = (stage.internal, COMMANDS_QUEUE) if self._channel == "command" else (stage.edge, QUEUE)
         fill(stage, self._channel, self.number)
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as file:
+            sides = [self._relay]
             if not self._chosen.without_peers:
                 file.writelines(f"{line}\n" for line in asyncio.run(letters(stage, self.number)))
                 file.flush()
-            self._relay(stage, vhost, queue)
-            if not self._chosen.without_peers:
-                self._pika(stage, vhost, queue, Path(file.name))
+                sides.insert(0 if peer_first else 1, self._pika)
+            for side in sides:
+                side(stage, vhost, queue, Path(file.name))
 
-    def _relay(self, stage: Stage, vhost: str, queue: str) -> None:
+    def _relay(self, stage: Stage, vhost: str, queue: str, _file: Path) -> None:
         with relay_running(stage) as (pid, began):
             busy = cpu_seconds(pid)
             ended = wait_until_sent(stage, vhost, queue, self.number)

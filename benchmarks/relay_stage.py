@@ -130,29 +130,30 @@ def event_of(number: int) -> tuple[Event, str, int]:
     return changed, f"subscription/{person + 1}", 2
 
 
-def _rows(channel: str, number: int) -> Iterator[tuple[object, ...]]:
+def _rows(channel: str, number: int, profile_id: int) -> Iterator[tuple[object, ...]]:
     for count in range(number):
         if channel == "command":
             command = DownloadSubscriptions(run_id=UUID(int=count), slice=0, correlation_id=CORRELATION)
-            yield channel, command.actor, None, None, command.model_dump_json(), CORRELATION, NOW
+            what: tuple[object, ...] = (command.actor, None, None, command.model_dump_json())
         else:
             event, subject, sequence = event_of(count)
-            yield channel, type(event).__name__, subject, sequence, event.model_dump_json(), CORRELATION, NOW
+            what = (type(event).__name__, subject, sequence, event.model_dump_json())
+        yield channel, profile_id, *what, CORRELATION, NOW
 
 
 def fill(stage: Stage, channel: str, number: int) -> None:
     """Let exactly these messages wait, committed, in a table as a vacuum leaves it."""
     stage.sql("TRUNCATE outbox")
+    ((profile_id,),) = stage.sql("SELECT id FROM profile")
     with (
         psycopg.connect(stage.services.postgres.admin_url_of(stage.database)) as connection,
         connection.cursor() as cursor,
     ):
-        statement = "COPY outbox (channel, name, subject, sequence, payload, correlation_id, occurred_at) FROM STDIN"
-        with cursor.copy(statement) as copy:
-            for row in _rows(channel, number):
+        columns = "channel, profile_id, name, subject, sequence, payload, correlation_id, occurred_at"
+        with cursor.copy(f"COPY outbox ({columns}) FROM STDIN") as copy:
+            for row in _rows(channel, number, profile_id):
                 copy.write_row(row)
-        cursor.execute("UPDATE outbox SET profile_id = (SELECT min(id) FROM profile) WHERE profile_id IS NULL")
-    stage.sql("VACUUM (FULL, ANALYZE) outbox")
+    stage.sql("VACUUM (ANALYZE) outbox")
     stage.sql("CHECKPOINT")
 
 
