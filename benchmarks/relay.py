@@ -99,15 +99,18 @@ class Turns:
         vhost, queue = (stage.internal, COMMANDS_QUEUE) if self._channel == "command" else (stage.edge, QUEUE)
         fill(stage, self._channel, self.number)
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as file:
-            sides = [self._relay]
+            sides = ["relay"]
             if not self._chosen.without_peers:
                 file.writelines(f"{line}\n" for line in asyncio.run(letters(stage, self.number)))
                 file.flush()
-                sides.insert(0 if peer_first else 1, self._pika)
+                sides.insert(0 if peer_first else 1, "pika")
             for side in sides:
-                side(stage, vhost, queue, Path(file.name))
+                if side == "relay":
+                    self._relay(stage, vhost, queue)
+                else:
+                    self._pika(stage, vhost, queue, Path(file.name))
 
-    def _relay(self, stage: Stage, vhost: str, queue: str, _file: Path) -> None:
+    def _relay(self, stage: Stage, vhost: str, queue: str) -> None:
         with relay_running(stage) as (pid, began):
             busy = cpu_seconds(pid)
             ended = wait_until_sent(stage, vhost, queue, self.number)
