@@ -30,6 +30,9 @@ OURS = ("relay", "intake", "scheduler", "worker", "reclaim")
 SERVERS = ("postgres", "rabbitmq", "asana")
 LONGEST_START = 180
 _KEPT_OUT = ("SEATKEEPER_", "COMPOSE_")
+_PROGRESS = ("Container ", "Network ", "Volume ")
+_ERASE = "\x1b[2K"
+"""Compose writes it before a line of a log, whether or not anybody looks at a screen."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ class Compose:
             process.communicate()
             raise
         if process.returncode:
-            lines = [line.strip() for line in (complaint.strip() or out.strip()).splitlines()[-4:]]
-            said = " / ".join(dict.fromkeys(lines))
+            lines = [line.strip() for line in (complaint.strip() or out.strip()).splitlines()]
+            said = " / ".join(dict.fromkeys(line for line in lines[-4:] if not line.startswith(_PROGRESS)))
             raise StackError(f"{' '.join(argv[:2])} … {argv[-1]} ended with {process.returncode}: {said}")
         return out
 
@@ -158,7 +161,8 @@ def _unwell(compose: Compose) -> str:
     rows = compose.run("ps", "--all", "--format", "{{.Service}} {{.State}} {{.ExitCode}} {{.Health}}").splitlines()
     well = ("running 0 healthy", "exited 0")
     found = [row.split()[0] for row in rows if not row.partition(" ")[2].strip().startswith(well)]
-    lines = {one: compose.run("logs", "--no-log-prefix", "--tail", "1", one).strip() for one in found}
+    logs = {one: compose.run("logs", "--no-log-prefix", "--tail", "1", one) for one in found}
+    lines = {service: log.replace(_ERASE, "").strip() for service, log in logs.items()}
     return "; ".join(f"{service} is not well: {line}" for service, line in lines.items() if line)
 
 
