@@ -51,7 +51,7 @@ class OperationsServer:
     def start(self) -> None:
         """Begin to answer, and log where."""
         self._thread.start()
-        log.info("operations listening", address=self.address)
+        log.info("operations_listening", address=self.address)
 
     def close(self) -> None:
         """Answer nothing more."""

@@ -39,7 +39,7 @@ async def test_each_process_starts_is_well_and_ends_when_asked(
     database: Database, vhosts: Vhosts, owner: Connection, role: str
 ) -> None:
     with start(f"workers.{role}", settings_of(database, vhosts, role)) as running:
-        address = (await asyncio.to_thread(running.until, "operations listening"))["address"]
+        address = (await asyncio.to_thread(running.until, "operations_listening"))["address"]
 
         async def is_well() -> bool:
             return (await asyncio.to_thread(get, f"{address}/health"))[0] == 200
@@ -75,7 +75,7 @@ async def test_the_relay_shows_the_figures_and_says_when_the_outbox_is_old(
         settings = settings_of(database, vhosts, "relay")
         settings["SEATKEEPER_INTERNAL_URL"] = proxy.through(settings["SEATKEEPER_INTERNAL_URL"])
         with start("workers.relay", settings) as running:
-            address = (await asyncio.to_thread(running.until, "operations listening"))["address"]
+            address = (await asyncio.to_thread(running.until, "operations_listening"))["address"]
             lost = await asyncio.to_thread(running.until, "connection_lost")
             status, body = await asyncio.to_thread(get, f"{address}/health")
             _, figures = await asyncio.to_thread(get, f"{address}/metrics")
