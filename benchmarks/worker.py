@@ -35,7 +35,7 @@ TOO_LONG = 120.0
 
 @dataclass(frozen=True)
 class Round:
-    """One queue drained by one program. `cpu_s` is the whole process's, with its start."""
+    """One queue drained by one program. `cpu_s` is its processor time from the first message on."""
 
     program: str
     messages: int
@@ -147,6 +147,6 @@ def _rates(rates: dict[str, list[float]]) -> Figure:
 
 
 def _cpu(messages: int, cpu: dict[str, list[float]]) -> Figure:
-    """Give the processor time, with the start of the process spread over its messages."""
+    """Give the processor time from the first message on."""
     each = {name: f"{median(seconds) / messages * 1000:.2f} ms" for name, seconds in cpu.items() if seconds}
     return Figure("processor time for each message", each["ours"], each.get("raw", ""))

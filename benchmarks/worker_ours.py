@@ -6,7 +6,7 @@ its threads, and the station with its pool. It takes its settings from the envir
 
 import sys
 
-from benchmarks.worker_raw import INSERT, say_what_it_used
+from benchmarks.worker_raw import INSERT, Meter
 from messages.commands import Reconcile
 from settings import read_settings
 from workers.broker import make_broker
@@ -20,17 +20,18 @@ def main() -> int:
     """Carry out commands until SIGTERM."""
     settings = read_settings("database_url", "internal_url", "keys")
     configure_logs(settings, "worker")
-    station = Station(settings)
+    station, meter = Station(settings), Meter()
 
     @actor(Reconcile)
     async def write_one_row(command: Reconcile) -> None:
+        meter.message()
         async with station.transaction() as connection:
             await connection.execute(INSERT, [command.run_id])
 
     broker = make_broker(settings.url("internal_url"), threads=settings.worker_threads)
     register(broker, [write_one_row])
     code = serve(broker, [Reconcile.queue], settings.worker_threads, resources=station)
-    say_what_it_used()
+    meter.tell()
     return code
 
 

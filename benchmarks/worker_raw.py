@@ -9,37 +9,61 @@ import os
 import resource
 import signal
 import sys
+import time
 from functools import partial
-from typing import Any
 
 import pika
 import psycopg
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.spec import Basic
 
 QUEUE = "reconcile"
 INSERT = "INSERT INTO effect (run_id) VALUES (%s)"
 
 
-def say_what_it_used() -> None:
-    """Print the processor time of this process as one line of JSON, the last that it prints."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    sys.stdout.write(json.dumps({"cpu_s": used.ru_utime + used.ru_stime, "peak_mib": used.ru_maxrss / 1024}) + "\n")
+class Meter:
+    """The processor time of this process from its first message on: its start is not what is compared."""
+
+    def __init__(self) -> None:
+        """Wait for the first message."""
+        self._at_first: float | None = None
+
+    def message(self) -> None:
+        """Note that a message came."""
+        if self._at_first is None:
+            self._at_first = time.process_time()
+
+    def tell(self) -> None:
+        """Print it as one line of JSON, the last that the process prints."""
+        used = time.process_time() - (self._at_first or 0.0)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        sys.stdout.write(json.dumps({"cpu_s": used, "peak_mib": peak}) + "\n")
 
 
 def main() -> int:
     """Write a row for each message until SIGTERM."""
+    meter = Meter()
     connection = pika.BlockingConnection(pika.URLParameters(os.environ["SEATKEEPER_INTERNAL_URL"]))
     channel = connection.channel()
     channel.basic_qos(prefetch_count=int(os.environ["SEATKEEPER_WORKER_THREADS"]))
     with psycopg.connect(os.environ["SEATKEEPER_DATABASE_URL"], autocommit=True) as database:
-        channel.basic_consume(QUEUE, partial(_write_one_row, database))
+        channel.basic_consume(QUEUE, partial(_write_one_row, meter, database))
         signal.signal(signal.SIGTERM, lambda *_: connection.add_callback_threadsafe(channel.stop_consuming))
         channel.start_consuming()
     connection.close()
-    say_what_it_used()
+    meter.tell()
     return 0
 
 
-def _write_one_row(database: psycopg.Connection, channel: Any, method: Any, _properties: Any, body: bytes) -> None:  # noqa: ANN401 - pika ships no types
+def _write_one_row(
+    meter: Meter,
+    database: psycopg.Connection,
+    channel: BlockingChannel,
+    method: Basic.Deliver,
+    _properties: object,
+    body: bytes,
+) -> None:
+    meter.message()
     command = json.loads(body)["kwargs"]
     with database.transaction():
         database.execute(INSERT, [command["run_id"]])

@@ -8,8 +8,10 @@ import pytest
 from tests.workers.running import ROOT
 
 
-@pytest.mark.parametrize("process", ["relay", "intake", "scheduler"])
-@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("--hlep", 2), ("reclaim", 2)])
+@pytest.mark.parametrize(
+    ("process", "argument", "code"),
+    [("relay", "--help", 0), ("intake", "--help", 0), ("scheduler", "--help", 0), ("relay", "--hlep", 2)],
+)
 def test_usage(process: str, argument: str, code: int) -> None:
     asked = [sys.executable, "-m", f"workers.{process}", argument]
     done = subprocess.run(asked, cwd=ROOT, env={}, capture_output=True, text=True, check=False)
