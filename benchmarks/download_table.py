@@ -30,7 +30,8 @@ DLT_SAID = (
     "100,000 people on only once"
 )
 SDK_SAID = "asana SDK {asana_sdk}: both listings in two threads, counted and forgotten"
-READS = {TAP: "users only, prints", DLT_FIRST: "stores", DLT_AGAIN: "merges", SDK: "reads only"}
+SHORT = {TAP: "tap", DLT_FIRST: "dlt", DLT_AGAIN: "again", SDK: "SDK"}
+READS = {TAP: "prints users only", DLT_FIRST: "stores", DLT_AGAIN: "merges", SDK: "reads only"}
 
 
 def figures(sizes: Mapping[int, Legs]) -> list[Figure]:
@@ -50,29 +51,27 @@ def _wall(people: int, legs: Legs, name: str) -> Figure:
     """Ours beside one peer: first beside first, again beside again, else the slower of our two."""
     like = {DLT_FIRST: [FIRST], DLT_AGAIN: [AGAIN]}.get(name, list(OURS))
     ours, beside = max(_mid(legs, own, _wall_s) for own in like), _mid(legs, name, _wall_s)
-    what = f"{people:,}: wall beside {name} ({READS[name]})"
+    what, seconds = f"{people:,}: wall beside {name}", f"{beside:.2f} s ({READS[name]})"
     if (short := _short(people, legs, name)) is not None:
-        return Figure(what, f"{ours:.2f} s", f"{beside:.2f} s, read {short:,} people only")
+        return Figure(what, f"{ours:.2f} s", f"{seconds}, read {short:,} people only")
     ratio, goal, holds = at_most(ours / beside, 1)
-    return Figure(what, f"{ours:.2f} s", f"{beside:.2f} s", ratio, *_held(people, goal, holds=holds))
+    return Figure(what, f"{ours:.2f} s", seconds, ratio, *_held(people, goal, holds=holds))
 
 
 def _cpu(people: int, legs: Legs) -> Figure:
     ours = max(_mid(legs, own, _cpu_s) for own in OURS) / people * 1e6
-    what = f"{people:,}: processor for a person"
     if TAP not in legs:
-        return Figure(what, f"{ours:.0f} µs", "")
+        return Figure(f"{people:,}: processor", f"{ours:.0f} µs a person", "")
     beside = _mid(legs, TAP, lambda leg: leg.cpu_s / leg.users) * 1e6
     ratio, goal, holds = at_most(ours / beside, 1)
-    return Figure(
-        f"{what}, beside {TAP}", f"{ours:.0f} µs", f"{beside:.0f} µs", ratio, *_held(people, goal, holds=holds)
-    )
+    figures = f"{ours:.0f} µs a person", f"{beside:.0f} µs a person"
+    return Figure(f"{people:,}: processor beside {TAP}", *figures, ratio, *_held(people, goal, holds=holds))
 
 
 def _running(people: int, legs: Legs) -> Figure:
     """Ours without its start, as it is in a worker, which starts once: no goal, as the others are started each time."""
     wall, cpu = (max(_mid(legs, own, figure) for own in OURS) for figure in (_run_s, _run_cpu_s))
-    return Figure(f"{people:,}: ours without the start", f"{wall:.2f} s, {cpu / people * 1e6:.0f} µs", "")
+    return Figure(f"{people:,}: ours in a running worker", f"{wall:.2f} s, {cpu / people * 1e6:.0f} µs", "")
 
 
 def _cpu_with_database(people: int, legs: Legs) -> list[Figure]:
@@ -81,14 +80,18 @@ def _cpu_with_database(people: int, legs: Legs) -> list[Figure]:
         return []
     first, again = (_mid(legs, own, lambda leg: leg.cpu_s + (leg.postgres_cpu_s or 0)) / people * 1e6 for own in OURS)
     others = [name for name in (DLT_FIRST, DLT_AGAIN, SDK) if name in legs]
-    beside = "; ".join(f"{name} {_mid(legs, name, _cpu_s) / people * 1e6:.0f}" for name in others)
-    return [Figure(f"{people:,}: with all of Postgres' own", f"first {first:.0f}, again {again:.0f} µs", beside)]
+    beside = ", ".join(f"{SHORT[name]} {_mid(legs, name, _cpu_s) / people * 1e6:.0f}" for name in others)
+    return [
+        Figure(
+            f"{people:,}: with Postgres' own", f"{first:.0f}, again {again:.0f} µs", f"{beside} µs" if others else ""
+        )
+    ]
 
 
 def _peak(people: int, legs: Legs) -> Figure:
     ours = max(_mid(legs, own, _peak_mib) for own in OURS)
-    others = [f"{name} {_mid(legs, name, _peak_mib):.0f}" for name in (TAP, DLT_FIRST, DLT_AGAIN, SDK) if name in legs]
-    return Figure(f"{people:,}: peak memory", f"{ours:.0f} MiB", "; ".join(others))
+    others = [f"{SHORT[name]} {_mid(legs, name, _peak_mib):.0f}" for name in (TAP, DLT_FIRST, SDK) if name in legs]
+    return Figure(f"{people:,}: peak memory", f"{ours:.0f} MiB", f"{', '.join(others)} MiB" if others else "")
 
 
 def _growth(sizes: Mapping[int, Legs]) -> list[Figure]:
@@ -120,9 +123,13 @@ def notes(sizes: Mapping[int, Legs], versions: Mapping[str, str]) -> list[str]:
 
 
 def _beside_the_point(people: int, legs: Legs) -> str:
-    served = "; ".join(f"{name} {_mid(legs, name, lambda leg: leg.look_alike_cpu_s):.2f} s" for name in legs)
+    rows = "; ".join(f"{name} {_mid(legs, name, _cpu_per_row) * 1e6:.0f}" for name in legs)
+    served = "; ".join(f"{name} {_mid(legs, name, lambda leg: leg.look_alike_cpu_s):.2f}" for name in legs)
     wal = ", ".join(f"{_mid(legs, own, lambda leg: leg.wal_mib):.1f}" for own in OURS)
-    return f"{people:,}: processor time of the look-alike: {served}. Our write-ahead log, first and again: {wal} MiB"
+    return (
+        f"{people:,}: processor for each row read, µs: {rows}. The look-alike's own, s: {served}. "
+        f"Our write-ahead log, first and again, MiB: {wal}"
+    )
 
 
 def _held(people: int, goal: str, *, holds: bool) -> tuple[str, bool | None]:
@@ -156,6 +163,10 @@ def _run_s(leg: Leg) -> float:
 
 def _run_cpu_s(leg: Leg) -> float:
     return leg.run_cpu_s
+
+
+def _cpu_per_row(leg: Leg) -> float:
+    return leg.cpu_s / (leg.memberships + leg.users)
 
 
 def _peak_mib(leg: Leg) -> float:

@@ -77,7 +77,7 @@ def test_ours_stands_beside_like_with_its_worse_figure() -> None:
     assert line(found, "wall beside asana SDK").ours == "10.00 s"
     assert line(found, "wall beside dlt, first").ours == "10.00 s"
     assert line(found, "wall beside dlt, again").ours == "9.00 s"
-    assert line(found, "processor for a person").ours == "100 µs"
+    assert line(found, "processor beside tap-asana").ours == "100 µs a person"
     assert all(figure.holds for figure in found if figure.goal)
     assert sum(figure.holds is not None for figure in found) == 5
 
@@ -96,7 +96,7 @@ def test_a_slower_download_misses() -> None:
 def test_a_peer_that_did_not_read_everybody_is_not_compared() -> None:
     found = figures({10_000: legs(10_000, **{SDK: [leg(1, users=2_000)]})})
     figure = line(found, "wall beside asana SDK")
-    assert (figure.beside, figure.ratio, figure.holds) == ("1.00 s, read 2,000 people only", None, None)
+    assert (figure.beside, figure.ratio, figure.holds) == ("1.00 s (reads only), read 2,000 people only", None, None)
 
 
 def test_memory_may_grow_by_a_fifth() -> None:
