@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pika
 
-from benchmarks.relay_stage import CORRELATION, OWNER, QUEUE, Stage, event_of
+from benchmarks.relay_stage import CORRELATION, OWNER, PATIENCE, QUEUE, Stage, event_of
 from messages.routing import EVENTS_EXCHANGE
 from store import outbox
 from store.connect import Connection, open_connection
@@ -39,7 +39,8 @@ async def _measure(stage: Stage, number: int, *, through_the_outbox: bool) -> li
         deliveries = broker.deliveries(channel, QUEUE, stop)
         for count in range(number + WARM_UP):
             began = await _say(connection, count) if through_the_outbox else _publish(channel)
-            delivery = await anext(deliveries)
+            async with asyncio.timeout(PATIENCE):
+                delivery = await anext(deliveries)
             took.append(time.perf_counter() - began)
             channel.basic_ack(delivery.tag)
             await asyncio.sleep(random.uniform(*QUIET))
