@@ -338,9 +338,20 @@ CREATE TABLE observation (
     acted_at        timestamptz NOT NULL,
     proof           text NOT NULL,              -- where to look: task/<gid> or task/<gid>/story/<gid>
     seen_at         timestamptz NOT NULL,
-    PRIMARY KEY (profile_id, subscription_id, source, acted_at, act, proof),
-    FOREIGN KEY (profile_id, subscription_id) REFERENCES subscription (profile_id, id)
+    PRIMARY KEY (profile_id, subscription_id, acted_at, source) -- of one moment one act; the last one is at the end
 );
+-- Instead of a foreign key, which looks up each row by itself: one look-up for all rows of a statement.
+CREATE FUNCTION refuse_strangers() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM added a WHERE NOT EXISTS (SELECT FROM subscription s
+                                                      WHERE s.profile_id = a.profile_id AND s.id = a.subscription_id)) THEN
+        RAISE EXCEPTION 'an act of somebody who has no subscription of this profile' USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER observation_of_a_subscription AFTER INSERT ON observation
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION refuse_strangers();
 
 CREATE TABLE coverage (
     profile_id      bigint NOT NULL,
@@ -548,13 +559,14 @@ GRANT DELETE ON outbox TO seatkeeper_scheduler; -- of copies of sent commands: a
 GRANT INSERT, UPDATE ON run TO seatkeeper_scheduler, seatkeeper_worker, seatkeeper_reclaim, seatkeeper_console;
 
 GRANT INSERT, UPDATE, DELETE ON person, listed_membership, listed_user, asked_absence TO seatkeeper_worker;
-GRANT INSERT, UPDATE ON subscription, observation, coverage, candidate TO seatkeeper_worker;
+GRANT INSERT, UPDATE ON subscription, coverage, candidate TO seatkeeper_worker;
+GRANT INSERT ON observation TO seatkeeper_worker, seatkeeper_reclaim; -- acts are added, never moved
 GRANT INSERT ON decision, reconciliation_result TO seatkeeper_worker;
 GRANT UPDATE ON credential TO seatkeeper_worker, seatkeeper_reclaim;
 
 GRANT INSERT, UPDATE ON removal TO seatkeeper_reclaim;
 GRANT UPDATE ON profile, plan, plan_item, candidate, subscription TO seatkeeper_reclaim; -- profile: to lock its row
-GRANT INSERT, UPDATE ON observation, coverage TO seatkeeper_reclaim;
+GRANT INSERT, UPDATE ON coverage TO seatkeeper_reclaim;
 GRANT INSERT ON decision TO seatkeeper_reclaim;
 
 GRANT INSERT, UPDATE, DELETE ON connection, credential, exemption, schedule TO seatkeeper_console;

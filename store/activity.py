@@ -7,7 +7,9 @@ a person goes on from the end of the first unbroken window, a day earlier, and c
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
+from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 
 from messages.events import CoverageLost
@@ -90,33 +92,86 @@ async def record(
 
     `until` is a moment before the first question was sent: what happened later is not claimed.
     """
-    async with connection.cursor() as cursor:
-        acts = [
-            (profile_id, a.asked.subscription_id, SOURCE, a.act, a.acted_at, a.proof, now)
-            for a in answers
-            if a.act is not None
-        ]
-        if acts:
-            await cursor.executemany(
-                """INSERT INTO observation (profile_id, subscription_id, source, act, acted_at, proof, seen_at)
-                   VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING""",
-                acts,
-            )
-        whole = [(a, a.asked.since, until) for a in answers if a.trouble is None and a.asked.since < until]
-        await cursor.executemany(
-            """INSERT INTO coverage AS c (profile_id, subscription_id, source, covered, pulled_at)
-               VALUES (%s, %s, %s, tstzmultirange(tstzrange(%s, %s, '[]')), %s)
+    acts = [
+        (a.asked.subscription_id, a.act, a.acted_at, a.proof)
+        for a in answers
+        if a.act is not None and a.acted_at is not None and a.proof is not None
+    ]
+    await add_acts(connection, profile_id, acts, now)
+    await _claim(
+        connection, profile_id, [a for a in answers if a.trouble is None and a.asked.since < until], until, now
+    )
+    await _note_trouble(connection, profile_id, [a for a in answers if a.trouble is not None], now)
+
+
+Row: TypeAlias = tuple[int, str, datetime, str]
+"""One act: the subscription's id, what was done, when (aware), and the proof."""
+
+_ADD = """INSERT INTO observation (profile_id, subscription_id, source, act, acted_at, proof, seen_at)
+          SELECT %(profile)s, n.subscription_id, 'tasks', n.act, n.acted_at, n.proof, %(now)s
+            FROM unnest(%(ids)b::bigint[], %(acts)b::text[], %(times)b::timestamptz[], %(proofs)b::text[])
+                 AS n (subscription_id, act, acted_at, proof)
+            LEFT JOIN LATERAL (SELECT true AS found FROM observation o
+                                WHERE o.profile_id = %(profile)s AND o.subscription_id = n.subscription_id
+                                  AND o.acted_at = n.acted_at AND o.source = 'tasks' LIMIT 1) AS known ON true
+           WHERE known.found IS NULL"""
+
+
+async def add_acts(connection: Connection, profile_id: int, acts: Sequence[Row], now: datetime) -> None:
+    """Add the acts that are not known yet, in one statement; tens of thousands at a time are well.
+
+    What is known is looked up first: an INSERT that expects a conflict writes each new row in two steps. Where the
+    plain one meets an act that another transaction added since it looked, or one that is named twice here, it is done
+    again and expects them. (LATERAL with LIMIT has Postgres look each act up in the key, whatever it thinks of sizes.)
+    """
+    if not acts:
+        return
+    ids, names, times, proofs = (list(column) for column in zip(*acts, strict=True))
+    values = {"profile": profile_id, "now": now, "ids": ids, "acts": names, "times": times, "proofs": proofs}
+    try:
+        async with connection.transaction():
+            await connection.execute(_ADD, values)
+    except UniqueViolation:
+        await connection.execute(_ADD + " ON CONFLICT DO NOTHING", values)
+
+
+async def _claim(
+    connection: Connection, profile_id: int, whole: Sequence[Seen], until: datetime, now: datetime
+) -> None:
+    if not whole:
+        return
+    await connection.execute(
+        """INSERT INTO coverage AS c (profile_id, subscription_id, source, covered, pulled_at)
+           SELECT %(profile)s, n.subscription_id, 'tasks', tstzmultirange(tstzrange(n.since, %(until)s, '[]')), %(now)s
+             FROM unnest(%(ids)b::bigint[], %(since)b::timestamptz[]) AS n (subscription_id, since)
                ON CONFLICT (profile_id, subscription_id, source) DO UPDATE
-               SET covered = c.covered + excluded.covered, pulled_at = excluded.pulled_at, trouble = NULL""",
-            [(profile_id, a.asked.subscription_id, SOURCE, since, end, now) for a, since, end in whole],
-        )
-        await cursor.executemany(
-            """INSERT INTO coverage AS c (profile_id, subscription_id, source, covered, pulled_at, trouble)
-               VALUES (%s, %s, %s, '{}', %s, %s)
+              SET covered = c.covered + excluded.covered, pulled_at = excluded.pulled_at, trouble = NULL""",
+        {
+            "profile": profile_id,
+            "until": until,
+            "now": now,
+            "ids": [answer.asked.subscription_id for answer in whole],
+            "since": [answer.asked.since for answer in whole],
+        },
+    )
+
+
+async def _note_trouble(connection: Connection, profile_id: int, refused: Sequence[Seen], now: datetime) -> None:
+    if not refused:
+        return
+    await connection.execute(
+        """INSERT INTO coverage AS c (profile_id, subscription_id, source, covered, pulled_at, trouble)
+           SELECT %(profile)s, n.subscription_id, 'tasks', '{}', %(now)s, n.trouble
+             FROM unnest(%(ids)b::bigint[], %(troubles)b::text[]) AS n (subscription_id, trouble)
                ON CONFLICT (profile_id, subscription_id, source) DO UPDATE
-               SET pulled_at = excluded.pulled_at, trouble = excluded.trouble""",
-            [(profile_id, a.asked.subscription_id, SOURCE, now, a.trouble) for a in answers if a.trouble is not None],
-        )
+              SET pulled_at = excluded.pulled_at, trouble = excluded.trouble""",
+        {
+            "profile": profile_id,
+            "now": now,
+            "ids": [answer.asked.subscription_id for answer in refused],
+            "troubles": [answer.trouble for answer in refused],
+        },
+    )
 
 
 async def say_lost(connection: Connection, run: Run, answers: Sequence[Seen], now: datetime) -> None:
