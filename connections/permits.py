@@ -1,8 +1,8 @@
 """Permits: one for each call to Asana, out of the budget that all processes share.
 
 They are taken ten at a time, so that most calls need no statement, and handed out at the moments for which they were
-taken. A permit that was not used within a second of its moment is dropped: otherwise every process could save some up
-and all of them together would call faster than the budget says.
+taken. A permit that was not used within half a second of its moment is dropped: otherwise every process could save some
+up, or wake late with many, and all of them together would call faster than the budget says.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ Connect: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
 
 AT_A_TIME = 10
 AT_A_TIME_UNLIMITED = 100
-STALE_AFTER = 1.0
-"""Seconds after its moment until an unused permit is dropped."""
+STALE_AFTER = 0.5
+"""Seconds after its moment until an unused permit is dropped; `budget.SHARE` counts on it."""
 SHORTEST_PAUSE = 1.0
 LONGEST_WAIT = 30.0
 """Seconds that a call waits for its permit; beyond them the work is put off, as after a 429."""
@@ -61,8 +61,9 @@ class SharedPermits:
         while True:
             moment = await self._next()
             await self._until(moment)
-            if self._clock() >= self._paused_until:
-                return  # a 429 that came during the wait makes the permit worthless
+            now = self._clock()
+            if now >= self._paused_until and now <= moment + STALE_AFTER:
+                return  # a 429 that came during the wait, or waking far too late, makes the permit worthless
 
     @asynccontextmanager
     async def reserved(self, permits: int) -> AsyncIterator[None]:

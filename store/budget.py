@@ -1,8 +1,8 @@
 """The budget of a credential: one row, one statement, shared by every process that calls with it.
 
 It is the generic cell rate algorithm. `theoretical_arrival` is the moment up to which permits are given out already, if
-they are used evenly. Taking moves it on; a permit is good one second (the depth of the bucket) before its moment, so an
-idle credential may start with a second's worth at once. The time is the database's own, so that processes with
+they are used evenly. Taking moves it on; a permit is good half a second (the depth of the bucket) before its moment, so
+an idle credential may start with half a second's worth at once. The time is the database's own, so that processes with
 different clocks agree. The row is locked for the length of one UPDATE only.
 """
 
@@ -11,10 +11,17 @@ from datetime import timedelta
 
 from store.connect import Connection
 
-DEPTH = 1.0
+DEPTH = 0.5
 """Seconds' worth of permits that may be used at once after a pause."""
-SHARE = 0.95
-"""Of what Asana allows: its clock and ours do not cut the minutes at the same moments."""
+SHARE = 0.98
+"""Of what Asana allows: its clock and ours do not cut the minutes at the same moments.
+
+In any 60 seconds, wherever they begin, the permits of 60 + DEPTH seconds are good, and those that were good up to half
+a second before and are used late (`SharedPermits` drops them after that): of 61 seconds in all. 0.98 times 61 is less
+than 60, so no minute holds more calls than are allowed, however it is cut. For the same reason a bucket of one second
+at Asana is never overdrawn: DEPTH and the lateness are one second together, at less than its rate. What is left of the
+60 seconds, a fifth of a second's worth, is for the network.
+"""
 LONGEST_PAUSE = timedelta(minutes=15)
 
 

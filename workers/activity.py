@@ -1,8 +1,14 @@
 """The actor `pull_activity`: ask the source "tasks" about each paid seat, and keep what was seen and how far.
 
-People are asked some at a time, side by side; each group is committed with the place where it ends. One person's
-refusal is that person's unknown and no one else's; many of them make the pull incomplete.
+People are asked about side by side, in groups; each group is committed with the place where it ends, while the next is
+being asked about. A crash costs the questions of two groups, and nothing that was committed. One person's refusal is
+that person's unknown and no one else's; many of them make the pull incomplete.
 """
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from asana_api.activity import Act, last_act_from_tasks
 from asana_api.errors import AsanaError, NotAuthorized, TryLater
@@ -17,7 +23,10 @@ from workers.slicing import RunRefused, Slice, in_slice
 from workers.station import Asana, Station
 from workers.together import together
 
-ASKED_AT_ONCE = 100
+ASKED_AT_ONCE = 50
+"""People in a group, committed together."""
+GROUPS_AT_ONCE = 2
+"""The one that is to be committed next, and those ahead of it: so that no permit goes unused during a commit."""
 
 
 async def pull_activity(station: Station, command: PullActivity) -> None:
@@ -31,21 +40,53 @@ async def _pull(piece: Slice) -> None:
     cursor: dict[str, object] = {"after": 0, "first_trouble": ""} | piece.run.cursor
     async with piece.station.pool.connection() as connection:
         counts["people"] = await activity.count_paid_seats(connection, piece.run.profile_id)
-    while people := await _next_people(piece, cursor):
-        async with together() as group:
-            asking = [group.create_task(ask(asana, person)) for person in people]
-        await _keep(piece, [task.result() for task in asking], cursor, counts)
-        _only_while_believable(counts, str(cursor["first_trouble"]))
-        if piece.is_over():
-            async with piece.station.transaction() as connection:
-                await slices.hand_on(connection, piece.run, piece.next_command(), piece.now())
-            return
+    came_on = False
+    async with aclosing(_answers(piece, asana, cursor["after"])) as groups:
+        async for answers in groups:
+            await _keep(piece, answers, cursor, counts)
+            _only_while_believable(counts, str(cursor["first_trouble"]))
+            came_on = True
+    if came_on and piece.is_over():  # perhaps not everybody: a slice in which nobody is left to ask about ends the run
+        async with piece.station.transaction() as connection:
+            await slices.hand_on(connection, piece.run, piece.next_command(), piece.now())
+        return
     await _finish(piece, counts)
 
 
-async def _next_people(piece: Slice, cursor: dict[str, object]) -> list[Asked]:
-    after = cursor["after"]
+async def _answers(piece: Slice, asana: Asana, after: object) -> AsyncGenerator[list[Seen], None]:
+    """Yield group after group in the order of the people, until everybody was asked about or the slice is over.
+
+    The groups ahead are asked about meanwhile. A failure is raised when its group's turn comes, so that what was asked
+    before it is kept; then, or when the caller stops, nobody is asked about any more.
+    """
     assert isinstance(after, int)
+    asking: deque[asyncio.Task[list[Seen]]] = deque()
+    is_first = True  # however short the slice, it comes on
+    try:
+        while True:
+            while len(asking) < GROUPS_AT_ONCE and (is_first or not piece.is_over()):
+                is_first = False
+                people = await _next_people(piece, after)
+                if not people:
+                    break
+                after = people[-1].subscription_id
+                asking.append(asyncio.create_task(_ask_all(asana, people)))
+            if not asking:
+                return
+            yield await asking.popleft()
+    finally:
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def _ask_all(asana: Asana, people: list[Asked]) -> list[Seen]:
+    async with together() as group:
+        asking = [group.create_task(ask(asana, person)) for person in people]
+    return [task.result() for task in asking]
+
+
+async def _next_people(piece: Slice, after: int) -> list[Asked]:
     async with piece.station.pool.connection() as connection:
         return await activity.next_to_ask(connection, piece.run.profile_id, after=after, limit=ASKED_AT_ONCE)
 

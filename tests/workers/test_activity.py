@@ -1,5 +1,6 @@
 """The pull of activity against an Asana that fails: what is not known is never taken for "no activity"."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from tests.conftest import Database
 from tests.workers.actor_stage import LOOK_BACK, Stage, actor_stage, organization
 from workers import activity
 from workers.retrying import RetryLater
+from workers.slicing import Slice
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -204,6 +206,29 @@ async def test_a_pull_that_was_interrupted_goes_on_from_its_checkpoint(
         run = await stage.read(command.run_id)
         assert (run.state, run.counts["asked"]) == ("finished", len(paid))
         await assert_last_acts_are_true(stage, paid)
+
+
+async def test_what_was_asked_ahead_is_dropped_with_a_slice_that_was_taken_over(
+    asana: Running, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "ASKED_AT_ONCE", 20)
+    keep = activity._keep
+
+    async def keep_late(piece: Slice, *rest: Any) -> None:  # noqa: ANN401 - as `_keep` takes them
+        await stage.owner.execute("UPDATE run SET fence = fence + 1 WHERE id = %s", [piece.run.id])
+        await keep(piece, *rest)
+
+    async with actor_stage(asana, database) as stage:
+        await stage.run("download")
+        await stage.order("activity")
+        command = await stage.take_a(PullActivity)
+        with monkeypatch.context() as late:
+            late.setattr(activity, "_keep", keep_late)
+            await stage.attempt(command)
+        assert await stage.count("SELECT count(*) FROM coverage") == 0
+        assert [task for task in asyncio.all_tasks() if "_ask_all" in repr(task)] == []
+        await stage.attempt(command)
+        assert (await stage.read(command.run_id)).state == "finished"
 
 
 async def test_slices_carry_a_pull_on_to_the_same_result(
