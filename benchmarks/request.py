@@ -53,6 +53,8 @@ class Taken:
     ours: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
     steps: dict[str, list[float]] = field(default_factory=dict)
+    commits: list[float] = field(default_factory=list)
+    """One row written and committed, on the same server: what the disk takes of `committed`."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +69,7 @@ def run(chosen: argparse.Namespace, console: Console, services: Services | None 
         _start(stack, bare=not chosen.without_peers)
         console.print(f"{chosen.requests} requests by turns, pauses from the seed {chosen.seed}")
         taken = _ask(stack, chosen)
+        taken.commits = _commits(stack, min(chosen.requests, 40))
     return _result(chosen, taken)
 
 
@@ -124,6 +127,18 @@ def _ask(stack: Stack, chosen: argparse.Namespace) -> Taken:
     if "bare" in asked:
         started = read_notes(Path(_bare(stack)["BENCH_NOTES"]))
         taken.bare = [started[key][STARTED] - at for key, at in asked["bare"]]
+    return taken
+
+
+def _commits(stack: Stack, times: int) -> list[float]:
+    taken = []
+    with psycopg.connect(stack.database_url("owner"), autocommit=True) as database:
+        database.execute("CREATE TABLE flushed (number integer)")
+        for number in range(times):
+            time.sleep(SHORTEST_PAUSE)
+            began = time.perf_counter()
+            database.execute("INSERT INTO flushed VALUES (%s)", [number])
+            taken.append(time.perf_counter() - began)
     return taken
 
 
@@ -202,6 +217,8 @@ def _result(chosen: argparse.Namespace, taken: Taken) -> Result:
     ]
     for name, seconds in taken.steps.items():
         figures.append(Figure(f"· {name}", f"+ {_ms(median(seconds))}, p99 {_ms(percentile(seconds, 99))}", ""))
+    flush = f"{_ms(median(taken.commits))}, p99 {_ms(percentile(taken.commits, 99))}"
+    figures.append(Figure("for comparison: one row committed, idle", flush, ""))
     return Result(
         "request",
         f"{chosen.requests} requests, one at a time: dropped to actor started",
@@ -210,6 +227,7 @@ def _result(chosen: argparse.Namespace, taken: Taken) -> Result:
         measured={
             "ours_s": taken.ours,
             "bare_s": taken.bare,
+            "one_row_committed_s": taken.commits,
             **{f"{name.replace(' ', '_')}_s": seconds for name, seconds in taken.steps.items()},
         },
     )
