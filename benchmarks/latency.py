@@ -115,7 +115,7 @@ def _figures(one: Measured) -> list[Figure]:
             *at_most(run_s / one.floor_s, MOST),
         ),
         Figure(
-            "  beside the chain with the look-alike's own time",
+            "  with the look-alike's own time",
             f"{run_s:.2f} s",
             f"{one.real_floor_s:.2f} s: {chain:,} pages of {(one.latency_s + one.own_answer_s) * 1000:.1f} ms",
             run_s / one.real_floor_s,
