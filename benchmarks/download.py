@@ -11,6 +11,7 @@ from functools import partial
 from rich.console import Console
 
 from benchmarks import curve
+from benchmarks.children import ChildFailed
 from benchmarks.download_legs import DLT_AGAIN, ORDERS, OURS, TAP, Leg, one_round, served
 from benchmarks.download_table import figures, notes
 from benchmarks.peers import python_of, version_of
@@ -72,6 +73,8 @@ def _size(people: int, chosen: argparse.Namespace, postgres: Postgres, console: 
             names = [name for name in ORDERS[number % 2] if _takes_part(name, people, chosen)]
             say = partial(console.print, f"{people:,} people, {number + 1} of {rounds}:", highlight=False)
             for name, leg in one_round(look, postgres, names, say):
+                if name in OURS and leg.users != people:
+                    raise ChildFailed(f"{name} read {leg.users:,} of {people:,} people")
                 found.setdefault(name, []).append(leg)
     return found
 

@@ -53,7 +53,8 @@ def _wall(people: int, legs: Legs, name: str) -> Figure:
     ours, beside = max(_mid(legs, own, _wall_s) for own in like), _mid(legs, name, _wall_s)
     what, seconds = f"{people:,}: wall beside {name}", f"{beside:.2f} s ({READS[name]})"
     if (short := _short(people, legs, name)) is not None:
-        return Figure(what, f"{ours:.2f} s", f"{seconds}, read {short:,} people only")
+        seconds += f", read {short.users:,} users and {short.memberships:,} memberships only"
+        return Figure(what, f"{ours:.2f} s", seconds)
     ratio, goal, holds = at_most(ours / beside, 1)
     return Figure(what, f"{ours:.2f} s", seconds, ratio, *_held(people, goal, holds=holds))
 
@@ -136,12 +137,12 @@ def _held(people: int, goal: str, *, holds: bool) -> tuple[str, bool | None]:
     return (goal, holds) if people >= HELD_FROM else ("", None)
 
 
-def _short(people: int, legs: Legs, name: str) -> int | None:
-    """Give the number of people that a peer read, where that is not everybody."""
+def _short(people: int, legs: Legs, name: str) -> Leg | None:
+    """Give a round in which a peer did not read everybody."""
     ours = legs[FIRST][0]
     for leg in legs[name]:
         if leg.users != people or leg.memberships != (0 if name == TAP else ours.memberships):
-            return leg.users
+            return leg
     return None
 
 
