@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LEFT_OUT = {".git", ".venv", ".peers", ".sandbox", "__pycache__"}
+LEFT_OUT = {".git", ".venv", ".peers", ".sandbox", "__pycache__", "secrets"}
 OURS = ("messages", "rules", "store", "asana_api", "connections", "workers", "console")
 HTTP_CLIENTS = {"httpx", "requests", "aiohttp", "urllib3", "http.client", "urllib.request", "asana"}
 PUBLISHERS = {"workers/relay.py", "workers/broker.py"}
