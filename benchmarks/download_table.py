@@ -62,17 +62,17 @@ def _wall(people: int, legs: Legs, name: str) -> Figure:
 def _cpu(people: int, legs: Legs) -> Figure:
     ours = max(_mid(legs, own, _cpu_s) for own in OURS) / people * 1e6
     if TAP not in legs:
-        return Figure(f"{people:,}: processor", f"{ours:.0f} µs a person", "")
+        return Figure(f"{people:,}: CPU", f"{ours:.0f} µs a person", "")
     beside = _mid(legs, TAP, lambda leg: leg.cpu_s / leg.users) * 1e6
     ratio, goal, holds = at_most(ours / beside, 1)
     figures = f"{ours:.0f} µs a person", f"{beside:.0f} µs a person"
-    return Figure(f"{people:,}: processor beside {TAP}", *figures, ratio, *_held(people, goal, holds=holds))
+    return Figure(f"{people:,}: CPU beside {TAP}", *figures, ratio, *_held(people, goal, holds=holds))
 
 
 def _running(people: int, legs: Legs) -> Figure:
     """Ours without its start, as it is in a worker, which starts once: no goal, as the others are started each time."""
     wall, cpu = (max(_mid(legs, own, figure) for own in OURS) for figure in (_run_s, _run_cpu_s))
-    return Figure(f"{people:,}: ours in a running worker", f"{wall:.2f} s, {cpu / people * 1e6:.0f} µs", "")
+    return Figure(f"{people:,}: ours once it runs", f"{wall:.2f} s, {cpu / people * 1e6:.0f} µs", "")
 
 
 def _cpu_with_database(people: int, legs: Legs) -> list[Figure]:

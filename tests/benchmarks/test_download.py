@@ -77,7 +77,7 @@ def test_ours_stands_beside_like_with_its_worse_figure() -> None:
     assert line(found, "wall beside asana SDK").ours == "10.00 s"
     assert line(found, "wall beside dlt, first").ours == "10.00 s"
     assert line(found, "wall beside dlt, again").ours == "9.00 s"
-    assert line(found, "processor beside tap-asana").ours == "100 µs a person"
+    assert line(found, "CPU beside tap-asana").ours == "100 µs a person"
     assert all(figure.holds for figure in found if figure.goal)
     assert sum(figure.holds is not None for figure in found) == 5
 
