@@ -11,8 +11,8 @@ import socket
 import sys
 
 PORT = "SEATKEEPER_OPERATIONS_PORT"
-PATIENCE = 25.0
-"""Seconds; a process asks its own checks one after another, and each may take five."""
+PATIENCE = 8.0
+"""Seconds; a process asks all of its checks at once, and gives them five."""
 
 
 def main() -> int:

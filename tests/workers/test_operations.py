@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import threading
+from collections.abc import Mapping
 
 import psycopg
 import pytest
@@ -12,7 +13,7 @@ from prometheus_client import CollectorRegistry, Metric
 from settings import Settings
 from tests.workers.running import get
 from workers.metrics import _one
-from workers.operations import OperationsServer, operations, peak_memory, process_registry
+from workers.operations import Check, OperationsServer, operations, peak_memory, process_registry
 
 pytestmark = pytest.mark.anyio
 SETTINGS = Settings()
@@ -77,14 +78,39 @@ async def test_figures_that_cannot_be_had_are_503() -> None:
         assert await asyncio.to_thread(get, f"{server.address}/metrics") == (503, "the connection is lost\n")
 
 
-def test_a_process_without_a_loop_gives_plain_functions() -> None:
-    server = OperationsServer(SETTINGS, "worker", {"threads": lambda: "3 of 4 are alive"}, CollectorRegistry())
+def served(checks: Mapping[str, Check]) -> tuple[int, dict[str, str]]:
+    """Ask a process with these checks for its health once."""
+    server = OperationsServer(SETTINGS, "worker", checks, CollectorRegistry())
     server.start()
     try:
         status, body = get(f"{server.address}/health")
     finally:
         server.close()
-    assert (status, json.loads(body)["checks"]) == (503, {"threads": "3 of 4 are alive"})
+    return status, json.loads(body)["checks"]
+
+
+def test_a_process_without_a_loop_gives_plain_functions() -> None:
+    assert served({"threads": lambda: "3 of 4 are alive"}) == (503, {"threads": "3 of 4 are alive"})
+
+
+def test_all_checks_are_asked_at_once() -> None:
+    together = threading.Barrier(3)
+
+    def meets_the_others() -> None:
+        together.wait(timeout=2)  # broken, and a trouble, when one is asked after another
+
+    names = ("broker", "database", "loop")
+    assert served(dict.fromkeys(names, meets_the_others)) == (200, dict.fromkeys(names, "ok"))
+
+
+def test_a_check_that_never_answers_keeps_nothing_of_the_others_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.operations.LONGEST_CHECK", 0.2)
+    end = threading.Event()
+    try:
+        status, said = served({"database": lambda: str(end.wait()), "broker": lambda: "away", "loop": lambda: None})
+    finally:
+        end.set()
+    assert (status, said) == (503, {"database": "no answer within 0 seconds", "broker": "away", "loop": "ok"})
 
 
 def test_every_process_shows_the_most_memory_that_it_held() -> None:
