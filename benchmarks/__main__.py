@@ -1,6 +1,7 @@
 """`scripts/bench NAME`: measure one thing beside what others know, print the table, keep it.
 
-Each benchmark is a module with `HELP`, `add_options` and `run`; they are loaded when they are asked for.
+Each benchmark is a module with `HELP`, `add_options` and `run`. Only the one that is named is loaded, and all of them
+for `--help`: one that cannot be loaded stops no other.
 """
 
 import argparse
@@ -79,10 +80,10 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, keep; give the exit code."""
-    chosen = parser_for().parse_args(arguments)
-    if chosen.name == "all":
-        return _all(chosen)
-    became = _outcome(chosen.name, chosen)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["all"]:
+        return _all(parser_for(()).parse_args(given))
+    became = _outcome(given)
     if isinstance(became, ServiceError | PeerError):
         sys.stderr.write(f"bench: {became}\n")
         return UNAVAILABLE
@@ -94,20 +95,26 @@ def _all(chosen: argparse.Namespace) -> int:
     lines, outcomes = [], []
     for name in NAMES:
         began = time.monotonic()
-        outcomes.append(_outcome(name, parser_for().parse_args([name, *_common(chosen)])))
+        outcomes.append(_outcome([name, *_common(chosen)]))
         lines.append(f"{name:<13} {time.monotonic() - began:5.0f} s  {said_of(outcomes[-1])}")
     (sys.stderr if chosen.json else sys.stdout).write("\n".join(["", *lines, ""]))
     return _exit_code(outcomes)
 
 
-def _outcome(name: str, chosen: argparse.Namespace) -> Result | Exception:
+def _outcome(given: Sequence[str]) -> Result | Exception:
     try:
-        return measure(name, chosen)
+        chosen = parser_for(_named(given)).parse_args(given)
+        return measure(chosen.name, chosen)
     except (ServiceError, PeerError) as error:
         return error  # its sentence says what to do
     except Exception as error:  # noqa: BLE001 - it is told, and in `all` the others go on
         traceback.print_exc()
         return error
+
+
+def _named(given: Sequence[str]) -> Sequence[str]:
+    """Return the benchmarks that a command line needs for being read: the one that it begins with, or every one."""
+    return given[:1] if given and given[0] in NAMES else NAMES
 
 
 def _exit_code(outcomes: Sequence[Result | Exception]) -> int:

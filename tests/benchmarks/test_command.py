@@ -129,6 +129,29 @@ def test_all_say_a_miss_by_their_exit_code(becomes: Callable[..., None]) -> None
     assert command.main(["all", "--no-keep"]) == 0
 
 
+def test_a_benchmark_that_cannot_be_loaded_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, becomes: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    becomes()
+    others = command.load
+
+    def load(name: str) -> command.Benchmark:
+        if name == "download":
+            raise ImportError("no such name")
+        return others(name)
+
+    monkeypatch.setattr(command, "load", load)
+    assert command.main(["relay", "--no-keep"]) == 0
+    assert command.main(["download", "--no-keep"]) == 70
+    capsys.readouterr()
+    assert command.main(["all", "--no-keep"]) == 70
+    summary = capsys.readouterr().out.splitlines()[-len(command.NAMES) :]
+    assert [line.partition(" s  ")[2] for line in summary] == [
+        "crashed: ImportError: no such name",
+        *["every goal holds"] * (len(command.NAMES) - 1),
+    ]
+
+
 def test_what_was_kept_is_drawn_where_a_benchmark_can(monkeypatch: pytest.MonkeyPatch, kept: list[str]) -> None:
     drawn: list[Result] = []
 
