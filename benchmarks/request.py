@@ -4,6 +4,9 @@ Our way is longer on purpose: the intake reads the request and commits its run, 
 transaction left, and the worker takes it. The peer is bare Dramatiq: from `send` to the first line of an actor. Both
 stand on the same RabbitMQ and are asked by turns, one request at a time, with a pause of random length before each, so
 that nobody is awake by chance. Times are of one clock: all processes run on one machine.
+
+Two lines without a goal say what the difference is made of: how long one committed row takes on this disk, and both
+ways once more with a Postgres that does not wait for its disk (which nobody should run: it forgets in a crash).
 """
 
 import argparse
@@ -16,9 +19,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median, quantiles
 from urllib.parse import urlsplit
 
 import dramatiq
@@ -28,49 +29,46 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from rich.console import Console
 
 from benchmarks.request_noting import MOMENTS, STARTED, read_notes
-from benchmarks.results import Figure, Result, at_most
+from benchmarks.request_table import LONGEST_PAUSE, SHORTEST_PAUSE, Taken, as_result
+from benchmarks.results import Result
 from benchmarks.without_asana import stack_without_asana
 from messages.routing import REQUESTS_QUEUE
 from sandbox.services import Services
 from sandbox.stack import Stack
 
 HELP = "from dropping a request to its actor's first line, idle, beside bare Dramatiq"
-MOST = 3.0
-"""Times what bare Dramatiq takes."""
-LATEST_P99 = 0.1
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 0.3
-"""Seconds before each request."""
 PATIENCE = 20.0
 WARM = 5
 """Requests before those that count: each process has then done everything once."""
 PROFILE = "acme"
 
 
-@dataclass
-class Taken:
-    """Seconds that each request took, and those between the moments of its way."""
-
-    ours: list[float] = field(default_factory=list)
-    bare: list[float] = field(default_factory=list)
-    steps: dict[str, list[float]] = field(default_factory=dict)
-    commits: list[float] = field(default_factory=list)
-    """One row written and committed, on the same server: what the disk takes of `committed`."""
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark alone."""
-    parser.add_argument("--requests", type=int, default=200, help="requests of each")
+    parser.add_argument("--requests", type=int, default=180, help="requests of each; a third more without the disk")
     parser.add_argument("--seed", type=int, default=20261125, help="of the pauses")
 
 
 def run(chosen: argparse.Namespace, console: Console, services: Services | None = None) -> Result:
     """Measure; tell on `console` what is going on. `services` takes servers that run already."""
-    with stack_without_asana(console.print, services=services) as stack:
-        _start(stack, bare=not chosen.without_peers)
+    with _started(chosen, console, services, durable=True) as stack:
         console.print(f"{chosen.requests} requests by turns, pauses from the seed {chosen.seed}")
-        taken = _ask(stack, chosen)
+        taken = _ask(stack, chosen, chosen.requests)
         taken.commits = _commits(stack, min(chosen.requests, 40))
-    return _result(chosen, taken)
+    with _started(chosen, console, services, durable=False) as stack:
+        console.print("the same with a Postgres that does not wait for its disk")
+        hasty = _ask(stack, chosen, max(chosen.requests // 3, 2))
+    taken.ours_without_disk, taken.bare_without_disk = hasty.ours, hasty.bare
+    return as_result(chosen, taken)
+
+
+@contextlib.contextmanager
+def _started(
+    chosen: argparse.Namespace, console: Console, services: Services | None, *, durable: bool
+) -> Iterator[Stack]:
+    with stack_without_asana(console.print, durable=durable, services=services) as stack:
+        _start(stack, bare=not chosen.without_peers)
+        yield stack
 
 
 def _start(stack: Stack, *, bare: bool) -> None:
@@ -108,7 +106,7 @@ def _notes(stack: Stack) -> Path:
     return stack.folder / "ours.notes"
 
 
-def _ask(stack: Stack, chosen: argparse.Namespace) -> Taken:
+def _ask(stack: Stack, chosen: argparse.Namespace, requests: int) -> Taken:
     pauses = random.Random(chosen.seed)
     asking: dict[str, Callable[[], tuple[str, float]]] = {}
     taken = Taken()
@@ -117,7 +115,7 @@ def _ask(stack: Stack, chosen: argparse.Namespace) -> Taken:
         if not chosen.without_peers:
             asking["bare"] = until_the_end.enter_context(_bare_sender(stack))
         asked: dict[str, list[tuple[str, float]]] = {who: [] for who in asking}
-        for number in range(-WARM, chosen.requests):
+        for number in range(-WARM, requests):
             for who, ask in asking.items():
                 time.sleep(pauses.uniform(SHORTEST_PAUSE, LONGEST_PAUSE))
                 one = ask()
@@ -200,49 +198,3 @@ def _read_ours(taken: Taken, asked: list[tuple[str, float]], notes: dict[str, di
         taken.ours.append(moments[STARTED] - at)
         for (_, before), (name, after) in itertools.pairwise(moments.items()):
             taken.steps.setdefault(name, []).append(after - before)
-
-
-def _result(chosen: argparse.Namespace, taken: Taken) -> Result:
-    figures = [
-        _beside("p50", percentile(taken.ours, 50), percentile(taken.bare, 50) if taken.bare else None),
-        _beside("p99", percentile(taken.ours, 99), percentile(taken.bare, 99) if taken.bare else None),
-        Figure(
-            "p99 alone",
-            _ms(percentile(taken.ours, 99)),
-            "",
-            None,
-            f"under {LATEST_P99 * 1000:.0f} ms",
-            percentile(taken.ours, 99) < LATEST_P99,
-        ),
-    ]
-    for name, seconds in taken.steps.items():
-        figures.append(Figure(f"· {name}", f"+ {_ms(median(seconds))}, p99 {_ms(percentile(seconds, 99))}", ""))
-    flush = f"{_ms(median(taken.commits))}, p99 {_ms(percentile(taken.commits, 99))}"
-    figures.append(Figure("for comparison: one row committed, idle", flush, ""))
-    return Result(
-        "request",
-        f"{chosen.requests} requests, one at a time: dropped to actor started",
-        figures,
-        notes=[f"pauses from {SHORTEST_PAUSE:g} to {LONGEST_PAUSE:g} s, seed {chosen.seed}"],
-        measured={
-            "ours_s": taken.ours,
-            "bare_s": taken.bare,
-            "one_row_committed_s": taken.commits,
-            **{f"{name.replace(' ', '_')}_s": seconds for name, seconds in taken.steps.items()},
-        },
-    )
-
-
-def _beside(what: str, ours: float, bare: float | None) -> Figure:
-    if bare is None:
-        return Figure(what, _ms(ours), "")
-    return Figure(what, _ms(ours), f"{_ms(bare)} bare Dramatiq", *at_most(ours / bare, MOST))
-
-
-def percentile(seconds: list[float], percent: int) -> float:
-    """Return what `percent` of the values are not above."""
-    return quantiles(seconds, n=100, method="inclusive")[percent - 1]
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms"

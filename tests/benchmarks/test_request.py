@@ -20,8 +20,11 @@ def test_each_moment_of_each_request_is_found(services: Services, monkeypatch: p
     chosen.without_peers = False
     result = request.run(chosen, Console(quiet=True), services)
     lines = [figure.what for figure in result.figures]
-    assert lines[:-1] == ["p50", "p99", "p99 alone", *(f"· {name}" for name in MOMENTS)]
-    assert lines[-1].startswith("for comparison")
+    assert lines[:-2] == ["p50", "p99", "p99 alone", *(f"· {name}" for name in MOMENTS)]
+    assert lines[-2].startswith("for comparison")
+    assert lines[-1].startswith("p50 without the disk")
+    assert result.figures[-1].holds is None
+    assert len(result.measured["ours_without_disk_s"]) == len(result.measured["bare_without_disk_s"]) == 2
     assert len(result.measured["ours_s"]) == len(result.measured["bare_s"]) == 3
     assert all(seconds > 0 for seconds in (*result.measured["ours_s"], *result.measured["bare_s"]))
     steps = [result.measured[f"{name.replace(' ', '_')}_s"] for name in MOMENTS]
