@@ -1,6 +1,7 @@
 """docs/operations.md and docs/alerts.yml against the code: every log event, metric, check, alert and exit code."""
 
 import ast
+import os
 import re
 from collections.abc import Iterator
 from itertools import chain
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from prometheus_client import Metric
 
+from console import errors
 from store.figures import Figures
 from workers.metrics import as_metrics
 from workers.operations import process_registry
@@ -98,6 +100,27 @@ def test_every_health_check_is_on_the_page() -> None:
         for name in ("entry", "operations", "relay", "intake", "scheduler", "consume")
     )
     assert all(f'"{name}"' in sources for name in shown)
+
+
+def exit_codes() -> Iterator[tuple[int, str, str]]:
+    """Give each exit code of the page, with what it means of a process and of `./seats`."""
+    for row in re.finditer(r"^\| (\d+) \|(.*)\|(.*)\|$", section("Exit codes"), re.MULTILINE):
+        yield int(row[1]), row[2].strip(), row[3].strip()
+
+
+def test_every_exit_code_of_a_process_is_on_the_page_and_no_other() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "workers").glob("*.py") if path.stem != "healthy"]
+    returned = {getattr(os, name) for name in re.findall(r"\bos\.(EX_[A-Z]+)", "\n".join(sources))}
+    wrong_arguments = 2  # argparse's own
+    assert {code for code, meaning, _ in exit_codes() if meaning} == {0, wrong_arguments, *returned}
+
+
+def test_every_exit_code_of_the_command_is_on_the_page_in_its_words() -> None:
+    told = {code: meaning for code, _, meaning in exit_codes() if meaning}
+    said = re.findall(r"^ +(\d+) +(.*)$", errors.EXIT_CODES.replace("...", "…"), re.MULTILINE)
+    assert told == {int(code): meaning for code, meaning in said}
+    used = {code for _, code in errors._CODES} | {one.exit_code for one in errors.CommandFailed.__subclasses__()}
+    assert told.keys() == {0, errors.CommandFailed.exit_code, *used}
 
 
 def test_every_command_of_the_page_is_one_that_there_is() -> None:
