@@ -5,8 +5,9 @@ transaction left, and the worker takes it. The peer is bare Dramatiq: from `send
 stand on the same RabbitMQ and are asked by turns, one request at a time, with a pause of random length before each, so
 that nobody is awake by chance. Times are of one clock: all processes run on one machine.
 
-Two lines without a goal say what the difference is made of: how long one committed row takes on this disk, and both
-ways once more with a Postgres that does not wait for its disk (which nobody should run: it forgets in a crash).
+Lines without a goal say what the difference is made of: how long one committed row takes on this disk, and a query that
+does nothing, after a pause and at once after another (our way wakes a sleeping process seven times, the bare one twice);
+and both ways once more with a Postgres that does not wait for its disk (which nobody should run: it forgets in a crash).
 """
 
 import argparse
@@ -20,6 +21,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import LiteralString
 from urllib.parse import urlsplit
 
 import dramatiq
@@ -54,7 +56,7 @@ def run(chosen: argparse.Namespace, console: Console, services: Services | None 
     with _started(chosen, console, services, durable=True) as stack:
         console.print(f"{chosen.requests} requests by turns, pauses from the seed {chosen.seed}")
         taken = _ask(stack, chosen, chosen.requests)
-        taken.commits = _commits(stack, min(chosen.requests, 40))
+        _look_alone(stack, taken, min(chosen.requests, 40))
     with _started(chosen, console, services, durable=False) as stack:
         console.print("the same with a Postgres that does not wait for its disk")
         hasty = _ask(stack, chosen, max(chosen.requests // 3, 2))
@@ -128,16 +130,22 @@ def _ask(stack: Stack, chosen: argparse.Namespace, requests: int) -> Taken:
     return taken
 
 
-def _commits(stack: Stack, times: int) -> list[float]:
-    taken = []
+def _look_alone(stack: Stack, taken: Taken, times: int) -> None:
+    """Time a commit and an empty query after a pause each, and an empty query at once after the other."""
     with psycopg.connect(stack.database_url("owner"), autocommit=True) as database:
         database.execute("CREATE TABLE flushed (number integer)")
-        for number in range(times):
+        for _ in range(times):
             time.sleep(SHORTEST_PAUSE)
-            began = time.perf_counter()
-            database.execute("INSERT INTO flushed VALUES (%s)", [number])
-            taken.append(time.perf_counter() - began)
-    return taken
+            taken.commits.append(_timed(database, "INSERT INTO flushed VALUES (1)"))
+            time.sleep(SHORTEST_PAUSE)
+            taken.woken.append(_timed(database, "SELECT 1"))
+            taken.awake.append(_timed(database, "SELECT 1"))
+
+
+def _timed(database: psycopg.Connection, statement: LiteralString) -> float:
+    began = time.perf_counter()
+    database.execute(statement)
+    return time.perf_counter() - began
 
 
 @contextlib.contextmanager

@@ -22,6 +22,9 @@ class Taken:
     steps: dict[str, list[float]] = field(default_factory=dict)
     commits: list[float] = field(default_factory=list)
     """One row written and committed, on the same server: what the disk takes of `committed`."""
+    woken: list[float] = field(default_factory=list)
+    """An empty query after a pause, and in `awake` one at once after it."""
+    awake: list[float] = field(default_factory=list)
     ours_without_disk: list[float] = field(default_factory=list)
     bare_without_disk: list[float] = field(default_factory=list)
 
@@ -43,7 +46,12 @@ def as_result(chosen: argparse.Namespace, taken: Taken) -> Result:
     for name, seconds in taken.steps.items():
         figures.append(Figure(f"· {name}", f"+ {_ms(median(seconds))}, p99 {_ms(percentile(seconds, 99))}", ""))
     flush = f"{_ms(median(taken.commits))}, p99 {_ms(percentile(taken.commits, 99))}"
-    figures += [Figure("for comparison: one commit alone", flush, ""), _without_disk(taken)]
+    query = f"{_ms(median(taken.woken))}, {_ms(median(taken.awake))} at once after another"
+    figures += [
+        Figure("for comparison: one commit alone", flush, ""),
+        Figure("for comparison: an empty query", query, ""),
+        _without_disk(taken),
+    ]
     return Result(
         "request",
         f"{chosen.requests} requests, one at a time: dropped to actor started",
@@ -53,6 +61,8 @@ def as_result(chosen: argparse.Namespace, taken: Taken) -> Result:
             "ours_s": taken.ours,
             "bare_s": taken.bare,
             "one_row_committed_s": taken.commits,
+            "query_after_a_pause_s": taken.woken,
+            "query_at_once_s": taken.awake,
             "ours_without_disk_s": taken.ours_without_disk,
             "bare_without_disk_s": taken.bare_without_disk,
             **{f"{name.replace(' ', '_')}_s": seconds for name, seconds in taken.steps.items()},

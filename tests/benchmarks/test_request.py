@@ -20,8 +20,8 @@ def test_each_moment_of_each_request_is_found(services: Services, monkeypatch: p
     chosen.without_peers = False
     result = request.run(chosen, Console(quiet=True), services)
     lines = [figure.what for figure in result.figures]
-    assert lines[:-2] == ["p50", "p99", "p99 alone", *(f"· {name}" for name in MOMENTS)]
-    assert lines[-2].startswith("for comparison")
+    assert lines[:-3] == ["p50", "p99", "p99 alone", *(f"· {name}" for name in MOMENTS)]
+    assert lines[-3:-1] == ["for comparison: one commit alone", "for comparison: an empty query"]
     assert lines[-1].startswith("p50 without the disk")
     assert result.figures[-1].holds is None
     assert len(result.measured["ours_without_disk_s"]) == len(result.measured["bare_without_disk_s"]) == 2
