@@ -1,9 +1,12 @@
 """What a download has listed: counted, compared, asked for, and merged into one profile and no other."""
 
+import contextlib
 from datetime import timedelta
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import pytest
+from psycopg.errors import CheckViolation, ForeignKeyViolation, RestrictViolation
 
 from store import listings
 from store.connect import Connection
@@ -186,3 +189,48 @@ async def test_what_was_listed_is_dropped_at_the_end_and_can_be_dropped_by_halve
         await merged(owner, run, listed("1"))
         assert (await count(owner, "listed_membership"), await count(owner, "listed_user")) == (0, 0)
         assert await count(owner, "asked_absence") == 0
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "person (profile_id, user_gid) VALUES ({profile}, '1')",
+        """outbox (channel, name, profile_id, payload, correlation_id, occurred_at)
+           VALUES ('command', 'x', {profile}, '{{}}', gen_random_uuid(), now())""",
+    ],
+)
+async def test_a_row_belongs_to_a_profile_that_there_is_and_stays_with_it(row: str, database: Database) -> None:
+    async with acme(database) as (owner, profile):
+        other = await add_profile(owner, "other")
+        with pytest.raises(ForeignKeyViolation):
+            await owner.execute(f"INSERT INTO {row.format(profile=other + 1)}".encode())
+        await owner.execute(f"INSERT INTO {row.format(profile=profile)}".encode())
+        with pytest.raises(RestrictViolation):
+            await owner.execute(f"UPDATE {row.split(maxsplit=1)[0]} SET profile_id = {other}".encode())
+
+
+async def test_a_subscription_belongs_to_a_profile_by_its_software_model(database: Database) -> None:
+    async with acme(database) as (owner, profile):
+        with pytest.raises(ForeignKeyViolation):
+            await add_subscription(owner, profile + 1, "1")
+
+
+@pytest.mark.parametrize(
+    ("gid", "is_one"), [("1" * 30, True), ("1" * 31, False), ("", False), ("1\n", False), ("१", False)]
+)
+async def test_a_gid_is_one_to_thirty_digits(gid: str, database: Database, *, is_one: bool) -> None:
+    async with acme(database) as (owner, _):
+        with contextlib.nullcontext() if is_one else pytest.raises(CheckViolation):
+            await owner.execute("SELECT %s::gid", [gid])
+
+
+async def test_message_ids_begin_with_the_time(database: Database) -> None:
+    async with acme(database) as (owner, _):
+        query = "SELECT array_agg(uuid_by_time()::text), extract(epoch FROM now()) FROM generate_series(1, 200)"
+        row = await (await owner.execute(query)).fetchone()
+    assert row is not None
+    found, began = [UUID(one) for one in row[0]], float(row[1])
+    assert len(set(found)) == 200
+    assert {(one.version, one.variant) for one in found} == {(7, RFC_4122)}
+    assert [one.int >> 80 for one in found] == sorted(one.int >> 80 for one in found)
+    assert abs((found[0].int >> 80) / 1000 - began) < 60
