@@ -5,6 +5,7 @@ Shapes are those of Asana's published OpenAPI document; times are aware and in t
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Generic, TypeVar
@@ -139,8 +140,29 @@ class Page(Generic[T]):
     next_offset: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived(Generic[T]):
+    """One page of a listing that is here and of which only the way on was read: the next one can be asked for already.
+
+    `read` gives its items, or raises BadAnswer; nothing may be believed before that.
+    """
+
+    next_offset: str | None
+    read: Callable[[], list[T]]
+
+    def page(self) -> Page[T]:
+        """Give the whole page, its items read."""
+        return Page(self.read(), self.next_offset)
+
+
 class _NextPage(_Answer):
     offset: str = Field(min_length=1, max_length=8192)  # its `uri` is never read: we send only the offset
+
+
+class WayOn(_Answer):
+    """Where a listing goes on; what is on the page is another matter."""
+
+    next_page: _NextPage | None
 
 
 class Listing(_Answer, Generic[T]):

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from asana_api import address
 from asana_api.answers import (
+    Arrived,
     Caller,
     Empty,
     Listing,
@@ -24,6 +25,7 @@ from asana_api.answers import (
     Story,
     Task,
     User,
+    WayOn,
     Workspace,
     moment,
     read,
@@ -44,6 +46,7 @@ MEMBERSHIP_FIELDS = (
 TASK_FIELDS = "created_at,created_by,completed_at,completed_by,modified_at"
 STORY_FIELDS = "created_at,created_by,resource_subtype"
 
+_WAY_ON = TypeAdapter(WayOn)
 _ME = TypeAdapter(Single[Caller])
 _WORKSPACES = TypeAdapter(Listing[Workspace])
 _MEMBERSHIPS = TypeAdapter(Listing[Membership])
@@ -109,10 +112,10 @@ class AsanaClient:
         query = {"opt_fields": "name,is_organization"}
         return await whole_listing(lambda offset: self._page(_WORKSPACES, "/workspaces", query, offset))
 
-    async def membership_page(self, workspace_gid: str, offset: str | None = None) -> Page[Membership]:
+    async def membership_page(self, workspace_gid: str, offset: str | None = None) -> Arrived[Membership]:
         """Up to 100 seats, former members among them (`is_active` false)."""
         path = f"/workspaces/{address.gid(workspace_gid, 'workspace')}/workspace_memberships"
-        return await self._page(_MEMBERSHIPS, path, {"opt_fields": MEMBERSHIP_FIELDS}, offset)
+        return await self._arrived(_MEMBERSHIPS, path, {"opt_fields": MEMBERSHIP_FIELDS}, offset)
 
     async def membership_of(self, workspace_gid: str, user_gid: str) -> Membership | None:
         """One person's seat as it is now; None only if Asana proves that there is none.
@@ -132,10 +135,10 @@ class AsanaClient:
             raise BadAnswer("the membership of another person", call=f"GET {path}", status=200)
         return page.items[0]
 
-    async def user_page(self, workspace_gid: str, offset: str | None = None) -> Page[User]:
+    async def user_page(self, workspace_gid: str, offset: str | None = None) -> Arrived[User]:
         """Up to 100 people with names and e-mail addresses. (The listing below /workspaces stops at 2,000 people.)"""
         query = {"workspace": address.gid(workspace_gid, "workspace"), "opt_fields": "name,email"}
-        return await self._page(_USERS, "/users", query, offset)
+        return await self._arrived(_USERS, "/users", query, offset)
 
     async def task_page(
         self, assignee_gid: str, workspace_gid: str, modified_since: datetime, offset: str | None = None
@@ -184,13 +187,18 @@ class AsanaClient:
     async def _page(
         self, shape: TypeAdapter[Listing[T]], path: str, query: dict[str, str], offset: str | None
     ) -> Page[T]:
+        return (await self._arrived(shape, path, query, offset)).page()
+
+    async def _arrived(
+        self, shape: TypeAdapter[Listing[T]], path: str, query: dict[str, str], offset: str | None
+    ) -> Arrived[T]:
         query = {**query, "limit": "100"} | ({"offset": offset} if offset is not None else {})
         call = Call("GET", path, urlencode(query), paging=offset is not None)
-        page = read(shape, await self._request(call), call.name)
-        next_offset = page.next_page.offset if page.next_page else None
-        if next_offset is not None and next_offset == offset:
+        body = await self._request(call)
+        way_on = read(_WAY_ON, body, call.name).next_page
+        if way_on is not None and way_on.offset == offset:
             raise BadAnswer("the next page is the same page", call=call.name, status=200)
-        return Page(page.data, next_offset)
+        return Arrived(way_on.offset if way_on else None, lambda: read(shape, body, call.name).data)
 
     async def _request(self, call: Call) -> bytes:
         """The body of a 200; an error for everything else."""

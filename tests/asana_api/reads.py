@@ -2,11 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 
+from asana_api.answers import Arrived, Page
 from asana_api.client import AsanaClient
 from sandbox.asana import Running
 
 Read = Callable[[AsanaClient, Running], Awaitable[object]]
+T = TypeVar("T")
 
 MEMBERSHIPS = "/workspaces/{workspace_gid}/workspace_memberships"
 
@@ -26,15 +29,20 @@ def some_task(asana: Running) -> str:
     return next(task.gid for task in asana.organization.tasks.values() if caller.sees(task))
 
 
+async def whole(arriving: Awaitable[Arrived[T]]) -> Page[T]:
+    """Read a page as soon as it has arrived."""
+    return (await arriving).page()
+
+
 READS: dict[str, tuple[str, Read]] = {
     "me": ("/users/{user_gid}", lambda client, _: client.me()),
     "workspaces": ("/workspaces", lambda client, _: client.workspaces()),
-    "membership_page": (MEMBERSHIPS, lambda client, asana: client.membership_page(asana.organization_gid)),
+    "membership_page": (MEMBERSHIPS, lambda client, asana: whole(client.membership_page(asana.organization_gid))),
     "membership_of": (
         MEMBERSHIPS,
         lambda client, asana: client.membership_of(asana.organization_gid, somebody(asana)),
     ),
-    "user_page": ("/users", lambda client, asana: client.user_page(asana.organization_gid)),
+    "user_page": ("/users", lambda client, asana: whole(client.user_page(asana.organization_gid))),
     "task_page": (
         "/tasks",
         lambda client, asana: client.task_page(

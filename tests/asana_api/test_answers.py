@@ -9,7 +9,7 @@ import pytest
 from asana_api.errors import BadAnswer
 from sandbox.asana import Running
 from tests.asana_api.conftest import OpenClient
-from tests.asana_api.reads import READS, somebody
+from tests.asana_api.reads import READS, somebody, whole
 
 pytestmark = pytest.mark.anyio
 
@@ -95,7 +95,7 @@ async def test_a_membership_is_proved_by_the_person_s_own_row(asana: Running, op
     asana.faults.add("patch", patch=in_first_row(of_another), times=1)
     with pytest.raises(BadAnswer, match="another person"):
         await client.membership_of(asana.organization_gid, person)
-    everybody = await client.membership_page(asana.organization_gid)
+    everybody = await whole(client.membership_page(asana.organization_gid))
     assert len(everybody.items) > 1
     asana.faults.add("patch", patch=lambda answer: {**answer, "data": answer["data"] * 2})  # type: ignore[dict-item,index] # a listing
     with pytest.raises(BadAnswer, match="more than one"):
@@ -114,12 +114,12 @@ async def test_absence_is_proved_by_an_empty_list_and_by_nothing_else(asana: Run
 
 
 async def test_everybody_is_read_as_they_are(asana: Running, open_client: OpenClient) -> None:
-    page = await open_client().membership_page(asana.organization_gid)
+    page = await whole(open_client().membership_page(asana.organization_gid))
     there = asana.organization.company.by_person
     assert {(m.user_gid, m.is_active, m.is_admin, m.is_guest, m.is_view_only, m.created_at) for m in page.items} == {
         (gid, m.is_active, m.is_admin, m.is_guest, m.is_view_only, m.created_at) for gid, m in there.items()
     }
-    users = await open_client().user_page(asana.organization_gid)
+    users = await whole(open_client().user_page(asana.organization_gid))
     assert {(user.gid, user.name) for user in users.items} == {
         (gid, m.person.name) for gid, m in there.items() if m.is_active
     }

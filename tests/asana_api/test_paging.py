@@ -10,6 +10,7 @@ from asana_api.errors import BadAnswer, ListingCut, RestartListing
 from asana_api.paging import FetchPage, listing, whole_listing
 from sandbox.asana import Running, running
 from tests.asana_api.conftest import OpenClient
+from tests.asana_api.reads import whole
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +58,7 @@ async def test_a_circle_of_two_is_seen_over_http(asana: Running, open_client: Op
         asana.faults.add("answer", status=200, body=body, query={"offset": offset} if offset else None, times=1)
     client = open_client()
     with pytest.raises(BadAnswer, match="circle"):
-        await whole_listing(lambda offset: client.user_page(asana.organization_gid, offset))
+        await whole_listing(lambda offset: whole(client.user_page(asana.organization_gid, offset)))
 
 
 async def test_an_expired_offset_begins_the_listing_again_and_splices_nothing(open_client: OpenClient) -> None:
@@ -72,7 +73,7 @@ async def test_an_expired_offset_begins_the_listing_again_and_splices_nothing(op
             asked.append(offset)
             if len(asked) == 2:
                 asana.clock.move(timedelta(minutes=16))
-            return await client.user_page(asana.organization_gid, offset)
+            return await whole(client.user_page(asana.organization_gid, offset))
 
         gids = [user.gid for user in await whole_listing(fetch)]
         assert asked[2] is None, "it began again"
@@ -101,4 +102,4 @@ async def test_a_listing_that_asana_cuts_is_not_a_listing(asana: Running, open_c
     asana.faults.add("answer", status=400, body=b'{"errors":[{"message":"Results are truncated"}]}')
     client = open_client()
     with pytest.raises(ListingCut):
-        await whole_listing(lambda offset: client.user_page(asana.organization_gid, offset))
+        await whole_listing(lambda offset: whole(client.user_page(asana.organization_gid, offset)))

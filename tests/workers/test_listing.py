@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from asana_api.answers import Page
+from asana_api.answers import Arrived
 from asana_api.errors import BadAnswer, RestartListing
 from workers.listing import Place, Reader
 from workers.waiting import first_of
@@ -15,18 +15,20 @@ pytestmark = pytest.mark.anyio
 AHEAD = 4
 
 
-def reader(fetch: Callable[[str | None], Page[int]], place: Place | None = None, *, over: bool = False) -> Reader[int]:
-    async def fetched(offset: str | None) -> Page[int]:
+def reader(
+    fetch: Callable[[str | None], Arrived[int]], place: Place | None = None, *, over: bool = False
+) -> Reader[int]:
+    async def fetched(offset: str | None) -> Arrived[int]:
         await asyncio.sleep(0)
         return fetch(offset)
 
     return Reader(fetched, place or Place(), news=asyncio.Event(), ahead=AHEAD, is_over=lambda: over)
 
 
-def page(offset: str | None, pages: int) -> Page[int]:
+def page(offset: str | None, pages: int) -> Arrived[int]:
     """Give the page at an offset, of a listing with so many; each has its number as its one item."""
     number = int(offset or 0)
-    return Page([number], str(number + 1) if number + 1 < pages else None)
+    return Arrived(str(number + 1) if number + 1 < pages else None, lambda: [number])
 
 
 async def turns() -> None:
@@ -38,7 +40,7 @@ async def turns() -> None:
 async def test_it_runs_ahead_so_many_pages_and_waits_for_the_commit() -> None:
     asked: list[str | None] = []
 
-    def fetch(offset: str | None) -> Page[int]:
+    def fetch(offset: str | None) -> Arrived[int]:
         asked.append(offset)
         return page(offset, 100)
 
@@ -46,7 +48,7 @@ async def test_it_runs_ahead_so_many_pages_and_waits_for_the_commit() -> None:
     async with asyncio.TaskGroup() as group:
         reading = group.create_task(one.read())
         await turns()
-        batch = one.take()
+        batch = await one.take()
         await turns()
         assert (len(asked), batch.items) == (AHEAD, [0, 1, 2, 3]), "taken is not committed"
         one.committed(batch)
@@ -62,7 +64,7 @@ async def test_each_batch_goes_on_where_the_one_before_it_stood() -> None:
         group.create_task(one.read())
         while not one.ended or one.waiting:
             await turns()
-            batch = one.take()
+            batch = await one.take()
             items += batch.items
             places.append(batch.place)
             one.committed(batch)
@@ -73,7 +75,7 @@ async def test_each_batch_goes_on_where_the_one_before_it_stood() -> None:
 async def test_an_expired_offset_drops_what_waits_and_marks_what_follows() -> None:
     expired = [True]
 
-    def fetch(offset: str | None) -> Page[int]:
+    def fetch(offset: str | None) -> Arrived[int]:
         if offset == "3" and expired:
             expired.clear()
             raise RestartListing(call="GET /users", status=400, said="expired")
@@ -83,10 +85,10 @@ async def test_an_expired_offset_drops_what_waits_and_marks_what_follows() -> No
     async with asyncio.TaskGroup() as group:
         group.create_task(one.read())
         await turns()
-        first = one.take()
+        first = await one.take()
         one.committed(first)
         await turns()
-    second = one.take()
+    second = await one.take()
     assert (first.restarted, first.items + second.items) == (True, [0, 1, 2, 3, 4, 5])
     assert (second.restarted, second.place) == (False, Place(None, 6, 6, done=True, restarts=1))
 
@@ -94,7 +96,7 @@ async def test_an_expired_offset_drops_what_waits_and_marks_what_follows() -> No
 async def test_what_was_taken_before_an_offset_expired_is_to_be_forgotten() -> None:
     expired = [True]
 
-    def fetch(offset: str | None) -> Page[int]:
+    def fetch(offset: str | None) -> Arrived[int]:
         if offset == "4" and expired:
             expired.clear()
             raise RestartListing(call="GET /users", status=400, said="expired")
@@ -106,7 +108,7 @@ async def test_what_was_taken_before_an_offset_expired_is_to_be_forgotten() -> N
         batches = []
         while not one.ended or one.waiting:
             await turns()
-            batches.append(one.take())
+            batches.append(await one.take())
             one.committed(batches[-1])
     assert [(batch.restarted, batch.items) for batch in batches] == [
         (False, [0, 1, 2, 3]),
@@ -116,7 +118,7 @@ async def test_what_was_taken_before_an_offset_expired_is_to_be_forgotten() -> N
 
 
 async def test_the_second_expiry_is_an_error() -> None:
-    def fetch(offset: str | None) -> Page[int]:
+    def fetch(offset: str | None) -> Arrived[int]:
         if offset == "2":
             raise RestartListing(call="GET /users", status=400, said="expired")
         return page(offset, 3)
@@ -128,11 +130,11 @@ async def test_the_second_expiry_is_an_error() -> None:
 async def test_when_the_time_is_over_one_page_is_read_and_no_more() -> None:
     one = reader(lambda offset: page(offset, 9), Place("3", 3, 3), over=True)
     await one.read()
-    assert (one.ended, one.take().place) == (True, Place("4", 4, 4))
+    assert (one.ended, (await one.take()).place) == (True, Place("4", 4, 4))
 
 
 async def test_a_listing_that_is_done_asks_nothing() -> None:
-    def never(_: str | None) -> Page[int]:
+    def never(_: str | None) -> Arrived[int]:
         raise AssertionError("asked")
 
     one = reader(never, Place(None, 2, 2, done=True))
@@ -141,12 +143,28 @@ async def test_a_listing_that_is_done_asks_nothing() -> None:
 
 
 async def test_a_circle_is_noticed_across_batches() -> None:
-    one = reader(lambda offset: Page([0], "1" if offset == "5" else str(int(offset or 0) + 1)))
+    one = reader(lambda offset: Arrived("1" if offset == "5" else str(int(offset or 0) + 1), lambda: [0]))
 
     async def committing() -> None:
         while True:
             await turns()
-            one.committed(one.take())
+            one.committed(await one.take())
 
     with pytest.raises(BadAnswer, match="in a circle"):
         await first_of(one.read(), committing())
+
+
+async def test_a_page_is_looked_into_only_when_it_is_taken() -> None:
+    """A page that is not what it should be keeps what was taken before it, and is not believed."""
+
+    def odd() -> list[int]:
+        raise BadAnswer("data.0.gid: Field required")
+
+    one = reader(lambda offset: Arrived("1", lambda: [0]) if offset is None else Arrived(None, odd))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(one.read())
+        await one._news.wait()
+        first = await one.take()
+    assert (first.items, first.place) == ([0], Place("1", 1, 1))
+    with pytest.raises(BadAnswer, match="gid"):
+        await one.take()
