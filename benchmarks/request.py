@@ -6,7 +6,7 @@ stand on the same RabbitMQ and are asked by turns, one request at a time, with a
 that nobody is awake by chance. Times are of one clock: all processes run on one machine.
 
 Lines without a goal say what the difference is made of: how long one committed row takes on this disk, and a query that
-does nothing, after a pause and at once after another (our way wakes a process seven times, the bare one twice); and both
+does nothing, after a pause and at once after another (our way wakes a process seven times, the bare one twice); both
 ways once more with a Postgres that does not wait for its disk (which nobody should run: it forgets in a crash).
 """
 
