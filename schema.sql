@@ -29,7 +29,7 @@ CREATE TABLE schema_version (
     version  integer NOT NULL,
     loaded_at timestamptz NOT NULL DEFAULT now()
 );
-INSERT INTO schema_version (version) VALUES (1);
+INSERT INTO schema_version (version) VALUES (2);
 
 CREATE DOMAIN gid AS text COLLATE "C"            -- compared byte by byte, whatever the locale
     CHECK (VALUE ~ '^[0-9]+$' AND octet_length(VALUE) <= 30); -- not {1,30}: ten times the work for each value

@@ -21,6 +21,7 @@ from store.runs import Run
 from workers.download import download_subscriptions
 from workers.logs import configure_logs
 from workers.station import Station
+from workers.worker import collect_seldom
 
 
 def main() -> int:
@@ -36,6 +37,7 @@ def main() -> int:
 
 async def _carry_out(settings: Settings, run_id: UUID) -> dict[str, object]:
     async with Station(settings) as station:
+        collect_seldom()
         began, busy = time.perf_counter(), time.process_time()
         run = await _to_its_end(station, run_id)
         return {

@@ -50,12 +50,12 @@ class _Trial:
         return found[0].name
 
     async def memberships(self) -> str:
-        page = await self._client.membership_page(self._organization_gid)
+        page = (await self._client.membership_page(self._organization_gid)).page()
         self._somebody = next((one.user_gid for one in page.items if one.is_active), self._somebody)
         return f"{len(page.items)} on the first page, each with is_active"
 
     async def users(self) -> str:
-        page = await self._client.user_page(self._organization_gid)
+        page = (await self._client.user_page(self._organization_gid)).page()
         return f"{len(page.items)} on the first page"
 
     async def tasks(self) -> str:

@@ -20,7 +20,9 @@ In any 60 seconds, wherever they begin, the permits of 60 + DEPTH seconds are go
 a second before and are used late (`SharedPermits` drops them after that): of 61 seconds in all. 0.98 times 61 is less
 than 60, so no minute holds more calls than are allowed, however it is cut. For the same reason a bucket of one second
 at Asana is never overdrawn: DEPTH and the lateness are one second together, at less than its rate. What is left of the
-60 seconds, a fifth of a second's worth, is for the network.
+60 seconds, a fifth of a second's worth, is for the network. That is so from 120 requests a minute on (Asana's lowest
+limit is 150): below, the bucket has to hold one whole request, and a minute can hold one more than is allowed. Permits
+that a last look has put aside are used when it needs them, not at their moments; the price is a 429 and a wait.
 """
 LONGEST_PAUSE = timedelta(minutes=15)
 

@@ -40,7 +40,7 @@ from workers.reclaim import reclaim_subscription, reclaim_subscriptions
 from workers.reconcile import reconcile
 from workers.slicing import correlated, give_up
 from workers.station import Station
-from workers.worker import ResourcesError, RunningWorker
+from workers.worker import ResourcesError, RunningWorker, collect_seldom
 
 CarriesOut = Callable[[Station, Any], Awaitable[None]]
 
@@ -120,6 +120,7 @@ def _serve(settings: Settings, queues: Sequence[str], name: str) -> int:
     server = OperationsServer(settings, name, checks, process_registry())
     server.start()
     try:
+        collect_seldom()
         log.info("started", queues=list(queues))
         return worker.serve()
     finally:
