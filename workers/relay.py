@@ -141,10 +141,10 @@ class Relay:
         while not stop.is_set():
             resting = self._still_resting()
             room = min(BATCH, IN_FLIGHT - len(flight.ids), MOST_RESTING - len(flight.ids) - len(resting))
+            self._wake.clear()  # before any wait: a set event gives nobody else a turn
             if room <= 0:
                 await (flight.one_landed() if flight.ids else woken(self._wake, POLL))
                 continue
-            self._wake.clear()
             left_out = [*flight.ids, *resting]
             due = await outbox.unsent(connection, limit=room, now=self._clock(), but_not=left_out)
             if due:

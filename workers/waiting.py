@@ -19,7 +19,10 @@ async def wait_any(*events: asyncio.Event, seconds: float | None = None) -> None
 
 
 async def woken(event: asyncio.Event, seconds: float) -> None:
-    """Return once the event is set, or after so many seconds: `wait_any` for one event, without its tasks."""
+    """Return once the event is set, or after so many seconds: `wait_any` for one event, without its tasks.
+
+    An event that is set already gives no other task a turn: a loop around this has to clear it each time.
+    """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
