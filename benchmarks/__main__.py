@@ -27,8 +27,20 @@ EXAMPLES = """examples:
   scripts/bench all                           all eight, about half an hour
   scripts/bench download --without-peers      ours alone, while working on it
 
-exit code: 0 when every goal holds, 1 when one is missed, 69 when there are no servers or a peer cannot be installed,
-70 when a benchmark crashed"""
+exit code: 0 when every goal holds, 1 when one is missed, 2 when the command line is wrong, 69 when there are no servers
+or a peer cannot be installed, 70 when a benchmark crashed"""
+EXAMPLE = {
+    "download": "scripts/bench download --people 1000 --rounds 1",
+    "latency": "scripts/bench latency --people 1000 --latency-ms 50",
+    "again": "scripts/bench again --people 1000",
+    "observations": "scripts/bench observations --observations 100000 --no-keep",
+    "relay": "scripts/bench relay --messages 5000 --rounds 1",
+    "worker": "scripts/bench worker --messages 1000 --rounds 1",
+    "request": "scripts/bench request --requests 20",
+    "sweep": "scripts/bench sweep --people 100 --processes 1",
+    "all": "scripts/bench all --without-peers",
+}
+DESCRIPTION = "Measure one thing beside what others know, print the table, and keep it in benchmarks/results."
 OK, MISSED, UNAVAILABLE, CRASHED = 0, 1, 69, 70
 
 
@@ -60,19 +72,36 @@ def load(name: str) -> Benchmark:
 def parser_for(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
     """Make the parser: one command for each benchmark, and `all`."""
     parser = argparse.ArgumentParser(
-        prog="scripts/bench", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="scripts/bench",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="name", metavar="NAME", required=True)
     for name in names:
         benchmark = load(name)
-        command = commands.add_parser(name, help=benchmark.HELP, description=benchmark.HELP)
+        command = commands.add_parser(name, help=benchmark.HELP, description=benchmark.HELP, epilog=_example(name))
         _add_common(command)
         benchmark.add_options(command)
-    _add_common(commands.add_parser("all", help="all of them at release size, one after another"))
+    said = "all of them at release size, one after another"
+    _add_common(commands.add_parser("all", help=said, description=said, epilog=_example("all")))
     return parser
 
 
+def _example(name: str) -> str:
+    return f"example: {EXAMPLE[name]}"
+
+
+def _read(given: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; what is not known is told under the usage of the command that was given it."""
+    chosen, unknown = parser_for(_named(given)).parse_known_args(given)
+    if unknown:
+        chosen.refuse(f"unrecognized arguments: {' '.join(unknown)}")
+    return chosen
+
+
 def _add_common(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(refuse=command.error)
     command.add_argument("--without-peers", action="store_true", help="measure ours alone, install no peers")
     command.add_argument("--no-keep", action="store_true", help="print only: write nothing to benchmarks/results")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -82,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, keep; give the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["all"]:
-        return _all(parser_for(()).parse_args(given))
+        return _all(_read(given))
     became = _outcome(given)
     if isinstance(became, ServiceError | PeerError):
         sys.stderr.write(f"bench: {became}\n")
@@ -103,7 +132,7 @@ def _all(chosen: argparse.Namespace) -> int:
 
 def _outcome(given: Sequence[str]) -> Result | Exception:
     try:
-        chosen = parser_for(_named(given)).parse_args(given)
+        chosen = _read(given)
         return measure(chosen.name, chosen)
     except (ServiceError, PeerError) as error:
         return error  # its sentence says what to do
@@ -114,6 +143,8 @@ def _outcome(given: Sequence[str]) -> Result | Exception:
 
 def _named(given: Sequence[str]) -> Sequence[str]:
     """Return the benchmarks that a command line needs for being read: the one that it begins with, or every one."""
+    if given[:1] == ["all"]:
+        return ()
     return given[:1] if given and given[0] in NAMES else NAMES
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from benchmarks.downloading import Downloaded, Place, control, look_alike, place_for_downloads
 from benchmarks.results import Figure, Result, at_most
+from benchmarks.sizes import between
 from sandbox.services import Postgres, find_services
 
 HELP = "a second download with 1 percent changed, beside the first: log written and database time"
@@ -22,7 +23,12 @@ EVERY = 100
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark alone."""
-    parser.add_argument("--people", type=int, default=100_000, help="how many people there are (default: 100000)")
+    parser.add_argument(
+        "--people",
+        type=between(100, 100_000, "people"),
+        default=100_000,
+        help="how many people there are (default: 100000)",
+    )
 
 
 def run(chosen: argparse.Namespace, console: Console) -> Result:

@@ -16,6 +16,7 @@ from benchmarks.download_legs import DLT_AGAIN, ORDERS, OURS, TAP, Leg, one_roun
 from benchmarks.download_table import figures, notes
 from benchmarks.peers import python_of, version_of
 from benchmarks.results import ROOT, Result
+from benchmarks.sizes import between
 from sandbox.services import Postgres, find_services
 
 HELP = "download 1k, 10k and 100k people, beside tap-asana, dlt into DuckDB and the official SDK"
@@ -27,9 +28,21 @@ LARGE = 100_000
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark alone."""
-    parser.add_argument("--people", type=int, nargs="+", default=list(SIZES), help="how many there are, in each part")
-    parser.add_argument("--latency-ms", type=float, default=50, help="how long each answer waits (default: 50)")
-    parser.add_argument("--rounds", type=int, help="how often (default: 3, from 10,000 people on 2, from 100,000 on 1)")
+    parser.add_argument(
+        "--people",
+        type=between(50, 100_000, "people"),
+        nargs="+",
+        default=list(SIZES),
+        help="how many there are, in each part",
+    )
+    parser.add_argument(
+        "--latency-ms", type=between(0.0, 10_000.0, "ms"), default=50, help="how long each answer waits (default: 50)"
+    )
+    parser.add_argument(
+        "--rounds",
+        type=between(1, 100, "rounds"),
+        help="how often (default: 3, from 10,000 people on 2, from 100,000 on 1)",
+    )
 
 
 def run(chosen: argparse.Namespace, console: Console) -> Result:

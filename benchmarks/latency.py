@@ -18,6 +18,7 @@ from rich.console import Console
 from asana_api.client import MEMBERSHIP_FIELDS
 from benchmarks.downloading import Downloaded, control, look_alike, place_for_downloads
 from benchmarks.results import Figure, Result, at_most
+from benchmarks.sizes import between
 from sandbox.services import Postgres, find_services
 from sandbox.stack import LookAlike
 
@@ -32,8 +33,16 @@ SAMPLE = 50
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark alone."""
-    parser.add_argument("--people", type=int, nargs="+", default=list(SIZES), help="how many there are, in each part")
-    parser.add_argument("--latency-ms", type=float, default=150, help="how long each answer waits (default: 150)")
+    parser.add_argument(
+        "--people",
+        type=between(50, 100_000, "people"),
+        nargs="+",
+        default=list(SIZES),
+        help="how many there are, in each part",
+    )
+    parser.add_argument(
+        "--latency-ms", type=between(1.0, 10_000.0, "ms"), default=150, help="how long each answer waits (default: 150)"
+    )
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from benchmarks.relay_stage import (
     wait_until_sent,
 )
 from benchmarks.results import Figure, Result, at_least
+from benchmarks.sizes import between
 from sandbox.services import Services, find_services
 from workers.relay import BATCH, IN_FLIGHT
 
@@ -53,9 +54,18 @@ class Took:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark alone."""
-    parser.add_argument("--messages", type=int, default=50_000, help="events that wait in the outbox")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each side; the median counts")
-    parser.add_argument("--singles", type=int, default=200, help="messages sent one by one over an idle relay")
+    parser.add_argument(
+        "--messages", type=between(100, 1_000_000, "messages"), default=50_000, help="events that wait in the outbox"
+    )
+    parser.add_argument(
+        "--rounds", type=between(1, 100, "rounds"), default=3, help="turns of each side; the median counts"
+    )
+    parser.add_argument(
+        "--singles",
+        type=between(2, 10_000, "messages"),
+        default=200,
+        help="messages sent one by one over an idle relay",
+    )
     parser.add_argument("--adapter", choices=relay_peer.ADAPTERS, default="asyncio", help="pika's adapter of the peer")
 
 

@@ -33,6 +33,7 @@ from rich.console import Console
 from benchmarks.request_noting import MOMENTS, STARTED, read_notes
 from benchmarks.request_table import LONGEST_PAUSE, SHORTEST_PAUSE, Taken, as_result
 from benchmarks.results import Result
+from benchmarks.sizes import between
 from benchmarks.without_asana import stack_without_asana
 from messages.routing import REQUESTS_QUEUE
 from sandbox.services import Services
@@ -47,7 +48,12 @@ PROFILE = "acme"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark alone."""
-    parser.add_argument("--requests", type=int, default=180, help="requests of each; a third more without the disk")
+    parser.add_argument(
+        "--requests",
+        type=between(2, 10_000, "requests"),
+        default=180,
+        help="requests of each; a third more without the disk",
+    )
     parser.add_argument("--seed", type=int, default=20261125, help="of the pauses")
 
 

@@ -25,6 +25,7 @@ from rich.console import Console
 
 from benchmarks.downloading import control, look_alike
 from benchmarks.results import Figure, Result, at_least, at_most
+from benchmarks.sizes import between
 from benchmarks.sweep_stage import connected, paid_seats, published
 from benchmarks.without_asana import stack_without_asana
 from messages.commands import PullActivity
@@ -58,9 +59,22 @@ class Swept:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark alone."""
-    parser.add_argument("--people", type=int, default=1000, help="people who are asked about in each sweep")
-    parser.add_argument("--per-minute", type=int, default=1500, help="calls that the look-alike allows a minute")
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, 3], help="worker processes in each sweep")
+    parser.add_argument(
+        "--people", type=between(20, 10_000, "people"), default=1000, help="people who are asked about in each sweep"
+    )
+    parser.add_argument(
+        "--per-minute",
+        type=between(60, 100_000, "calls"),
+        default=1500,
+        help="calls that the look-alike allows a minute",
+    )
+    parser.add_argument(
+        "--processes",
+        type=between(1, 16, "processes"),
+        nargs="+",
+        default=[1, 3],
+        help="worker processes in each sweep",
+    )
 
 
 def run(chosen: argparse.Namespace, console: Console) -> Result:

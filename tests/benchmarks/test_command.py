@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,7 +61,8 @@ def test_help_names_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
         command.main(["--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    assert [name for name in (*command.NAMES, "all", "exit code") if name not in said] == []
+    assert [name for name in (*command.NAMES, "all", "exit code", ", 2 when", "70 when") if name not in said] == []
+    assert "HELP" not in said
 
 
 @pytest.mark.parametrize("name", command.NAMES)
@@ -68,7 +70,10 @@ def test_each_benchmark_has_a_help_of_its_own(name: str, capsys: pytest.CaptureF
     with pytest.raises(SystemExit) as ended:
         command.main([name, "--help"])
     assert ended.value.code == 0
-    assert "--without-peers" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "--without-peers" in said
+    [example] = re.findall(rf"example:\s+scripts/bench\s+({name} .*)", " ".join(said.split()))
+    assert command.parser_for([name]).parse_args(example.split()).name == name
 
 
 @pytest.mark.parametrize("given", [["nonsense"], [], ["relay", "--nonsense"]])
@@ -77,6 +82,18 @@ def test_what_is_not_known_is_a_usage_error(given: list[str], becomes: Callable[
     with pytest.raises(SystemExit) as ended:
         command.main(given)
     assert ended.value.code == 2
+
+
+def test_an_option_that_is_not_known_is_told_under_its_command(
+    becomes: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    becomes()
+    for name in ("relay", "all"):
+        with pytest.raises(SystemExit):
+            command.main([name, "--nonsense", "0"])
+        said = capsys.readouterr().err
+        assert said.startswith(f"usage: scripts/bench {name} ")
+        assert said.endswith(f"scripts/bench {name}: error: unrecognized arguments: --nonsense 0\n")
 
 
 @pytest.mark.parametrize(
