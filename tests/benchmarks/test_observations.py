@@ -15,9 +15,14 @@ def test_both_sides_write_every_act(services: Services) -> None:
     result = measure(parser_for(["observations"]).parse_args(given), Console(quiet=True), services)
     held = {figure.what: figure.goal for figure in result.figures if figure.goal}
     assert held == {
-        "nearly all are known, 2 connections": "at least 0.35",
-        "all are new, 2 connections": "at least 0.25",
+        "nearly all are known": "at least 0.35",
+        "all are new": "at least 0.25",
     }
+    assert [figure.what for figure in result.figures][-2:] == [
+        "· nearly all are known, 50 acts at once",
+        "· all are new, 50 acts at once",
+    ]
+    assert len(result.measured["several_new_s"]) == len(result.measured["small_known_s"]) == 1
     assert len(result.measured["text_s"]) == len(result.measured["new_s"]) == len(result.measured["known_s"]) == 1
 
 
