@@ -6,6 +6,7 @@ file whose content is SEATKEEPER_KEYS, as orchestrators hand out secrets.
 """
 
 import os
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -113,11 +114,12 @@ def read_secret(variable: str) -> str | None:
     """Return what a variable holds, or the content of the file that <variable>_FILE names; None where neither is set.
 
     The file's last newline is no part of the secret. SettingsUnfit, naming the variable and never the content, for
-    both at once and for a file that is missing, unreadable or empty.
+    both at once, for a file that is missing, unreadable or empty, and for a secret with a byte order mark or a control
+    character in it: a password that nobody sees to be another one.
     """
     value, file = os.environ.get(variable) or None, os.environ.get(f"{variable}_FILE")
     if not file:
-        return value
+        return _plain(value, variable) if value else None
     if value is not None:
         raise SettingsUnfit(f"{variable} and {variable}_FILE are both set: choose one")
     try:
@@ -128,7 +130,15 @@ def read_secret(variable: str) -> str | None:
         raise SettingsUnfit(f"{variable}_FILE: its file cannot be read as text") from None
     if not content.strip():
         raise SettingsUnfit(f"{variable}_FILE: {file} is empty")
-    return content
+    return _plain(content, f"{variable}_FILE: {file}")
+
+
+def _plain(secret: str, where: str) -> str:
+    if secret.startswith("\N{BYTE ORDER MARK}"):
+        raise SettingsUnfit(f"{where} begins with a byte order mark: save it as UTF-8 without one")
+    if any(unicodedata.category(character) == "Cc" for character in secret):
+        raise SettingsUnfit(f"{where} holds a line break or another control character: a secret is one line of text")
+    return secret
 
 
 def _line(where: tuple[int | str, ...], message: str) -> str:

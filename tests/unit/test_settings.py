@@ -121,6 +121,11 @@ def test_a_secret_is_not_taken_from_two_places(environment: pytest.MonkeyPatch, 
         (b" \n", "is empty"),
         (b"s3cret\xff", "cannot be read as text"),
         (b"mysql://me:s3cret@x", "must begin with"),
+        (b"\xef\xbb\xbfpostgresql://me:s3cret@x/y", "begins with a byte order mark"),
+        (b"postgresql://me:s3cret@x/y\n\n", "control character"),
+        (b"postgresql://me:s3cret@x/\x00y", "control character"),
+        (b"postgresql://me:s3cret\x7f@x/y", "control character"),
+        (b"postgresql://me:s3cret@x/\xc2\x85y", "control character"),
     ],
 )
 def test_a_file_that_holds_no_secret_is_named_without_its_content(
@@ -138,6 +143,17 @@ def test_a_file_that_holds_no_secret_is_named_without_its_content(
     assert "SEATKEEPER_DATABASE_URL" in str(unfit.value)
     assert says in str(unfit.value)
     assert "\n" not in str(unfit.value)
+    assert "s3cret" not in str(unfit.value)
+
+
+@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("more", ["\n", "\t", "\x1b", "\x85"])
+def test_a_secret_in_a_variable_is_one_line(environment: pytest.MonkeyPatch, name: str, more: str) -> None:
+    environment.setenv(name, GOOD[name] + more)
+    with pytest.raises(SettingsUnfit) as unfit:
+        read_settings()
+    assert str(unfit.value).startswith(f"{name} holds a line break or another control character")
+    assert more not in str(unfit.value)
     assert "s3cret" not in str(unfit.value)
 
 
