@@ -1,6 +1,11 @@
 """The one description of virtual hosts, users, queues and the exchange, for the sandbox and for a server alike.
 
 RabbitMQ reads `definitions.json` itself (`load_definitions`) once its placeholders are filled in.
+
+`worker` and `reclaim` declare, read and delete their own queues alone. Both write to the default exchange, since
+Dramatiq sends a retry through it and queues dead-letter through it, and RabbitMQ does not ask there which queue is
+meant: each can still put a message into any queue of `internal`. What such a message may do is held by the database: a
+removal needs an approved plan, whoever sent the command.
 """
 
 import json
@@ -10,7 +15,7 @@ from typing import TypedDict
 
 PATH = Path(__file__).resolve().parent / "definitions.json"
 
-USERS = ("worker", "relay", "intake", "requester", "consumer")
+USERS = ("worker", "reclaim", "relay", "intake", "requester", "consumer")
 
 
 class Definitions(TypedDict):

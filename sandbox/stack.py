@@ -99,7 +99,6 @@ class Stack:
     def environment(self, process: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Give the environment of a process: what it needs, and nothing that it does not."""
         rabbitmq = self.services.rabbitmq
-        user = "worker" if process in {"worker", "reclaim"} else process
         ours = {
             "SEATKEEPER_DATABASE_URL": self.database_url(process),
             "SEATKEEPER_OPERATIONS_PORT": str(self.ports.get(process, 0)),
@@ -107,9 +106,9 @@ class Stack:
         if process in {"worker", "reclaim", "console"}:
             ours["SEATKEEPER_KEYS"] = self.key
         if process in {"worker", "reclaim", "relay", "intake"}:
-            ours["SEATKEEPER_INTERNAL_URL"] = rabbitmq.url(user, self.internal_vhost)
+            ours["SEATKEEPER_INTERNAL_URL"] = rabbitmq.url(process, self.internal_vhost)
         if process in {"relay", "intake"}:
-            ours["SEATKEEPER_EDGE_URL"] = rabbitmq.url(user, self.edge_vhost)
+            ours["SEATKEEPER_EDGE_URL"] = rabbitmq.url(process, self.edge_vhost)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SEATKEEPER_")}
         return {**kept, "PYTHONUNBUFFERED": "1", **ours, **(more or {})}
 

@@ -33,16 +33,24 @@ def test_only_the_owner_enters_the_folder_and_any_container_reads_its_file(folde
 
 def test_nothing_is_written_over(folder: Path) -> None:
     before = contents(folder)
-    assert make_secrets(folder) == []
+    assert make_secrets(folder).made == []
     assert contents(folder) == before
 
 
-def test_what_is_missing_is_made_to_fit_the_rest(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "gone",
+    [
+        ["worker_internal_url", "postgres_owner.sql", DEFINITIONS],
+        ["rabbitmq_password_relay", "relay_internal_url"],
+        ["rabbitmq_password_relay", "relay_edge_url", "consumer_edge_url"],
+        ["owner_database_url"],
+    ],
+)
+def test_what_is_missing_is_made_to_fit_the_rest(folder: Path, gone: list[str]) -> None:
     before = contents(folder)
-    gone = ["worker_internal_url", "postgres_owner.sql", DEFINITIONS]
     for name in gone:
         (folder / name).unlink()
-    assert sorted(make_secrets(folder, amqp_port=5673)) == sorted(gone)
+    assert sorted(make_secrets(folder).made) == sorted(gone)
     assert contents(folder) == before
 
 
@@ -63,7 +71,7 @@ def test_addresses_are_those_that_the_settings_take(folder: Path) -> None:
 def test_the_definitions_hold_the_hash_of_each_password_and_no_password(folder: Path) -> None:
     text = (folder / DEFINITIONS).read_text(encoding="utf-8")
     users = {user["name"]: user for user in json.loads(text)["users"]}
-    assert users.keys() == {"worker", "relay", "intake", "requester", "consumer", "operator"}
+    assert users.keys() == {"worker", "reclaim", "relay", "intake", "requester", "consumer", "operator"}
     assert "${" not in text
     for name, user in users.items():
         password = (folder / f"rabbitmq_password_{name}").read_text(encoding="utf-8").strip()
@@ -88,6 +96,79 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.Ca
     assert str(tmp_path / "file") in capsys.readouterr().err
 
 
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "keys").write_text("another's")
+    tmp_path.chmod(0o755)
+    assert main(["--folder", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"compose-secrets: {tmp_path} holds other things")
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    assert [file.name for file in tmp_path.iterdir()] == ["keys"]
+
+
+def test_a_folder_that_is_open_is_not_closed_behind_its_owners_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tmp_path.chmod(0o750)
+    assert main(["--folder", str(tmp_path)]) == 2
+    assert "is open to others" in capsys.readouterr().err
+    assert (stat.S_IMODE(tmp_path.stat().st_mode), [*tmp_path.iterdir()]) == (0o750, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("keys", None, "keys missing"),
+        ("postgres_password", None, "postgres_password missing"),
+        ("keys", b"\n", "keys is empty"),
+        ("keys", b"\xff\xfe", "keys cannot be read as text"),
+        ("relay_edge_url", b"amqp://relay:s3cret@rabbitmq/edge", "relay_edge_url belong together"),
+        ("relay_edge_url", b"amqp://[s3cret", "relay_edge_url holds no password"),
+        ("postgres_owner.sql", b"ALTER ROLE x PASSWORD 's3cret'", "owner_database_url, postgres_owner.sql belong"),
+    ],
+)
+def test_what_does_not_fit_is_named_and_nothing_is_made(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes | None, says: str
+) -> None:
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_bytes(content)
+    before = {file.name for file in folder.iterdir()}
+    assert main(["--folder", str(folder)]) == 78
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line
+    assert "s3cret" not in line
+    assert {file.name for file in folder.iterdir()} == before
+
+
+def test_both_files_of_the_owner_cannot_be_made_up(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "owner_database_url").unlink()
+    (folder / "postgres_owner.sql").unlink()
+    assert main(["--folder", str(folder)]) == 78
+    assert "owner_database_url and postgres_owner.sql missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["0", "-7", "65536", "x", ""])
+def test_a_port_is_a_port(tmp_path: Path, port: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([f"--amqp-port={port}", "--folder", str(tmp_path / "made")])
+    assert ended.value.code == 2
+    assert not (tmp_path / "made").exists()
+
+
+def test_another_port_is_not_passed_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--folder", str(folder), "--amqp-port", "5999"]) == 78
+    assert "requester_edge_url, consumer_edge_url have another port than 5999" in capsys.readouterr().err
+    assert main(["--folder", str(folder), "--amqp-port", "5673"]) == 0
+
+
+def test_a_relative_folder_is_the_callers(tmp_path: Path) -> None:
+    (tmp_path / "sandbox.py").write_text("raise SystemExit('a module of the caller was imported')")
+    script = ROOT / "scripts" / "compose-secrets"
+    done = subprocess.run([script, "--folder", "made"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{tmp_path / 'made'}: 26 made, 0 were there already\n"
+    assert (tmp_path / "made" / "keys").exists()
+
+
 def test_the_script_needs_nothing_but_python(tmp_path: Path) -> None:
     """Without our environment, as on a server where nothing is installed yet."""
     run = "import sys; from sandbox.compose_secrets import main; sys.exit(main(sys.argv[1:]))"
@@ -99,7 +180,7 @@ def test_the_script_needs_nothing_but_python(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert "24 made, 0 were there already" in done.stdout
+    assert "26 made, 0 were there already" in done.stdout
 
 
 def test_git_never_sees_them() -> None:

@@ -42,6 +42,10 @@ def read(queue: str) -> Act:
     return lambda on: on.basic_get(queue)
 
 
+def delete(queue: str) -> Act:
+    return lambda on: on.queue_delete(queue)
+
+
 def subscribe(on: BlockingChannel) -> None:
     on.queue_declare("consumer.one")
     on.queue_bind("consumer.one", EVENTS, "#")
@@ -54,6 +58,8 @@ ALLOWED: dict[tuple[str, str, str], Act] = {
     ("intake", "internal", "read dead letters"): read("download.XQ"),
     ("worker", "internal", "read commands"): read("activity"),
     ("worker", "internal", "try a command again"): publish("", "activity.DQ"),
+    ("reclaim", "internal", "read commands"): read("reclaim"),
+    ("reclaim", "internal", "try a command again"): publish("", "reclaim.DQ"),
     ("requester", "edge", "drop a request"): publish("", REQUESTS),
     ("intake", "edge", "read requests"): read(REQUESTS),
     ("consumer", "edge", "have a queue of its own with events"): subscribe,
@@ -67,6 +73,11 @@ REFUSED: dict[tuple[str, str, str], Act] = {
     ("intake", "internal", "send a command"): publish("", "download"),
     ("intake", "edge", "publish an event"): publish(EVENTS, "x.RunFinished"),
     ("worker", "internal", "declare"): declare("mine"),
+    ("worker", "internal", "read removals"): read("reclaim"),
+    ("worker", "internal", "delete removals"): delete("reclaim.DQ"),
+    ("reclaim", "internal", "declare"): declare("mine"),
+    ("reclaim", "internal", "read other commands"): read("download"),
+    ("reclaim", "internal", "delete other commands"): delete("download"),
     ("requester", "edge", "publish an event"): publish(EVENTS, "x.RunFinished"),
     ("requester", "edge", "read requests"): read(REQUESTS),
     ("requester", "edge", "declare"): declare("consumer.one"),
@@ -75,7 +86,7 @@ REFUSED: dict[tuple[str, str, str], Act] = {
     ("consumer", "edge", "read requests"): read(REQUESTS),
     ("consumer", "edge", "declare outside its own names"): declare("mine"),
 }
-OUTSIDE = [("worker", "edge"), ("requester", "internal"), ("consumer", "internal")]
+OUTSIDE = [("worker", "edge"), ("reclaim", "edge"), ("requester", "internal"), ("consumer", "internal")]
 
 
 def url_of(vhosts: Vhosts, user: str, side: str) -> str:
@@ -117,14 +128,17 @@ def test_there_is_no_guest(vhosts: Vhosts) -> None:
         pass
 
 
-def test_dramatiq_declares_the_same_queues(vhosts: Vhosts) -> None:
+@pytest.mark.parametrize("user", ["worker", "reclaim"])
+def test_dramatiq_declares_the_same_queues(user: str, vhosts: Vhosts) -> None:
     """Its own declaration must match the definitions to the letter, or a worker cannot start."""
-    broker = RabbitmqBroker(url=vhosts.internal_url("worker"), confirm_delivery=True)
+    before = set(vhosts.rabbitmq.queue_depths(vhosts.internal))
+    assert before == {f"{queue}{ending}" for queue in QUEUES for ending in ("", ".DQ", ".XQ")}
+    broker = RabbitmqBroker(url=vhosts.internal_url(user), confirm_delivery=True)
     try:
         for queue in QUEUES:
-            broker.declare_queue(queue, ensure=True)
-        names = {f"{queue}{ending}" for queue in QUEUES for ending in ("", ".DQ", ".XQ")}
-        assert set(vhosts.rabbitmq.queue_depths(vhosts.internal)) == names
+            if (queue == "reclaim") is (user == "reclaim"):
+                broker.declare_queue(queue, ensure=True)
+        assert set(vhosts.rabbitmq.queue_depths(vhosts.internal)) == before
     finally:
         broker.close()
 
