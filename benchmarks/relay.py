@@ -156,6 +156,7 @@ def _result(events: Turns, commands: Turns, alone: list[float], straight: list[f
         "ours: python -m workers.relay, from its beginning to lead until the last row was marked as sent",
         "beside: pika alone, bodies ready in memory, from the first publish to the last confirm",
         f"on both sides {BATCH} messages in a batch, and at most {IN_FLIGHT:,} that are not confirmed",
+        "ours gathers frames into writes of 64 KiB; pika sends each frame by itself, and part of the ratio is that",
         f"arrived in the queue in each round: {events.ours.arrived} from the relay, {events.peer.arrived} from pika",
         "idle: one event after another, from the return of its commit to its delivery; beside: from pika's publish",
     ]

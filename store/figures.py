@@ -12,6 +12,7 @@ from typing import LiteralString
 from psycopg.rows import TupleRow
 
 from store import outbox
+from store.budget import DEPTH
 from store.connect import Connection
 
 
@@ -24,7 +25,7 @@ class Figures:
     outbox_waiting: int
     outbox_age: float
     budget: dict[tuple[str, str], float]
-    """By connection and kind of credential: the share of the coming minute's requests that is not given out yet."""
+    """By connection and kind of credential: the share not given out yet of the permits that may be; 0 is spent."""
     removals: dict[str, int]
     """By state."""
     credentials: dict[tuple[str, str, str], int]
@@ -36,8 +37,8 @@ class Figures:
     """Those that were not replayed."""
 
 
-async def read(connection: Connection, now: datetime) -> Figures:
-    """Read all figures as of `now`."""
+async def read(connection: Connection, now: datetime, *, longest_wait: float) -> Figures:
+    """Read all figures as of `now`. `longest_wait` is what `budget.take` is called with, in seconds."""
     waiting, age = await outbox.lag(connection, now)
     return Figures(
         runs={
@@ -46,7 +47,7 @@ async def read(connection: Connection, now: datetime) -> Figures:
         },
         outbox_waiting=waiting,
         outbox_age=age,
-        budget=await _budget(connection, now),
+        budget=await _budget(connection, now, DEPTH + longest_wait),
         removals={
             str(state): int(count)
             for state, count in await _rows(connection, "SELECT state, count(*) FROM removal GROUP BY 1")
@@ -64,13 +65,13 @@ async def read(connection: Connection, now: datetime) -> Figures:
     )
 
 
-async def _budget(connection: Connection, now: datetime) -> dict[tuple[str, str], float]:
+async def _budget(connection: Connection, now: datetime, furthest: float) -> dict[tuple[str, str], float]:
     cursor = await connection.execute(
         """SELECT c.alias, r.kind,
-                  1 - least(1, greatest(0, extract(epoch FROM greatest(r.theoretical_arrival, %(now)s) - %(now)s) / 60))
+                  1 - least(1, extract(epoch FROM greatest(r.theoretical_arrival, %(now)s) - %(now)s) / %(furthest)s)
              FROM credential r JOIN connection c ON c.id = r.connection_id
             WHERE c.requests_per_minute IS NOT NULL""",
-        {"now": now},
+        {"now": now, "furthest": furthest},
     )
     return {(str(alias), str(kind)): float(left) for alias, kind, left in await cursor.fetchall()}
 

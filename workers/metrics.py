@@ -14,7 +14,7 @@ def as_metrics(figures: Figures) -> Iterable[Metric]:
     yield _by("runs", "Runs by kind and state", ("kind", "state"), figures.runs)
     yield _one("outbox_waiting", "Messages that are due and not sent", figures.outbox_waiting)
     yield _one("outbox_age_seconds", "How long the oldest of them has been due", figures.outbox_age)
-    budget = "Share of the coming minute's requests to Asana that is not given out yet"
+    budget = "Share of the requests to Asana that may be given out ahead and are not yet; 0 is spent"
     yield _by("budget_left_ratio", budget, ("connection", "credential"), figures.budget)
     removals = {(state,): count for state, count in figures.removals.items()}
     yield _by("removals", "Removals by state; parked ones need a person", ("state",), removals)

@@ -36,6 +36,7 @@ import pika
 import structlog
 from prometheus_client import Metric
 
+from connections.permits import LONGEST_WAIT
 from settings import Settings
 from store import figures, outbox
 from store.connect import Connection, open_connection
@@ -224,7 +225,7 @@ def compose(settings: Settings) -> Parts:
 
     async def collect() -> Iterable[Metric]:
         async with open_connection(database) as connection:
-            return as_metrics(await figures.read(connection, _utc()))
+            return as_metrics(await figures.read(connection, _utc(), longest_wait=LONGEST_WAIT))
 
     return Parts(
         sessions={"broker": (relay.session, relay.trouble)}, checks={"outbox_age": outbox_age}, collect=collect

@@ -20,6 +20,7 @@ from sandbox.services.rabbitmq import Rabbitmq
 POSTGRES_IMAGE = "postgres:17"
 RABBITMQ_IMAGE = "rabbitmq:4-management"
 SERVER = ("postgres", "-c", "max_connections=200")
+AS_ON_A_SERVER = ("-c", "wal_compression=zstd")
 FORGETFUL = ("-c", "fsync=off", "-c", "full_page_writes=off")
 
 
@@ -72,7 +73,7 @@ def start_containers(
             {5672: amqp, 15672: management},
             {"RABBITMQ_DEFAULT_USER": "sandbox", "RABBITMQ_DEFAULT_PASS": password},
         )
-        server = SERVER if durable else (*SERVER, *FORGETFUL)
+        server = (*SERVER, *(AS_ON_A_SERVER if durable else FORGETFUL))
         database = _start(reaper, POSTGRES_IMAGE, {5432: postgres_port}, {"POSTGRES_PASSWORD": password}, server)
     except DockerException as error:
         say(f"Docker could not start them, so programs on this machine are used: {error}")

@@ -22,6 +22,7 @@ OLDEST = 15  # what schema.sql needs
 SETTINGS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200"}
 # A throw-away server may forget everything when the machine loses power, but still nothing when it is killed.
 FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
+AS_ON_A_SERVER = {"wal_compression": "zstd"}  # as compose.yaml has it
 
 
 def find_programs() -> Path | None:
@@ -102,7 +103,7 @@ class PostgresNode:
             raise ServiceError(f"initdb failed in {self.folder}, as {unprivileged_user()}: {done.stderr.strip()}")
 
     def start(self) -> None:
-        settings = SETTINGS | {"port": str(self.port)} | ({} if self.durable else FORGETFUL)
+        settings = SETTINGS | {"port": str(self.port)} | (AS_ON_A_SERVER if self.durable else FORGETFUL)
         self._process = self.reaper.start(
             [self.programs / "postgres", "-D", ".", *(f"--{name}={value}" for name, value in settings.items())],
             log=self._log,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sandbox.proxy import Proxy
-from store.connect import Connection, open_connection
+from store.connect import SCHEMA_VERSION, Connection, open_connection
 from tests.conftest import Database, Vhosts
 from tests.eventually import eventually
 from tests.rows import add_profile
@@ -157,7 +157,7 @@ async def test_a_database_that_is_not_ours_is_one_line_and_69(database: Database
     await owner.execute("UPDATE schema_version SET version = 99")
     with start("workers.scheduler", {"SEATKEEPER_DATABASE_URL": database.url("scheduler")}) as running:
         assert await asyncio.to_thread(running.process.wait, 30) == 69
-        assert running.rest() == ["scheduler: the database has schema version 99, this code needs 1"]
+        assert running.rest() == [f"scheduler: the database has schema version 99, this code needs {SCHEMA_VERSION}"]
 
 
 @pytest.mark.services
