@@ -7,19 +7,20 @@ spliced. Only a complete listing is compared.
 """
 
 import asyncio
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 from asana_api.answers import Membership, User
-from asana_api.errors import BadAnswer, NeedsOperator, NotAuthorized, NotThere
+from asana_api.errors import BadAnswer, NeedsOperator, NotAuthorized, NotThere, TryLater
 from asana_api.patience import patiently
 from messages.commands import DownloadSubscriptions
 from messages.events import SubscriptionsDownloaded
 from rules.completeness import Listing, trouble_with
 from store import endings, listings, slices
 from store.connect import Connection
-from store.listings import Comparison, ListedMembership, ListedUser
+from store.listings import Comparison
 from store.outbox import say
-from workers.listing import Batch, Place, Reader
+from workers.keeping import Keeping, Progress, listed
+from workers.listing import Reader
 from workers.slicing import RunRefused, Slice, in_slice
 from workers.station import Asana, Station
 from workers.together import together
@@ -33,24 +34,6 @@ ASKED_FOR = 1000
 """People of whom a list is kept in memory while they are asked for."""
 
 
-@dataclass
-class _Progress:
-    memberships: Place = field(default_factory=Place)
-    users: Place = field(default_factory=Place)
-
-    @classmethod
-    def of(cls, cursor: dict[str, object]) -> "_Progress":
-        places = {name: Place(**value) for name, value in cursor.items() if isinstance(value, dict)}
-        return cls(**places)
-
-    @property
-    def done(self) -> bool:
-        return self.memberships.done and self.users.done
-
-    def counts(self) -> dict[str, int]:
-        return {"memberships": self.memberships.rows, "users": self.users.rows}
-
-
 async def download_subscriptions(station: Station, command: DownloadSubscriptions) -> None:
     """List and compare; a slice's worth at a time."""
     await in_slice(station, command, _download)
@@ -58,7 +41,7 @@ async def download_subscriptions(station: Station, command: DownloadSubscription
 
 async def _download(piece: Slice) -> None:
     asana = await piece.station.asana(piece.run.profile)
-    progress = _Progress.of(piece.run.cursor)
+    progress = Progress.of(piece.run.cursor)
     if not progress.done:
         await _list(piece, asana, progress)
     if not progress.done or not await _compare(piece, asana, progress):
@@ -70,7 +53,7 @@ async def _hand_on(piece: Slice) -> None:
         await slices.hand_on(connection, piece.run, piece.next_command(), piece.now())
 
 
-async def _list(piece: Slice, asana: Asana, progress: _Progress) -> None:
+async def _list(piece: Slice, asana: Asana, progress: Progress) -> None:
     """Read both listings to their end, or until the slice's time is up, and commit everything that was read."""
     client, organization, news = asana.client, asana.organization_gid, asyncio.Event()
     memberships: Reader[Membership] = Reader(
@@ -87,11 +70,16 @@ async def _list(piece: Slice, asana: Asana, progress: _Progress) -> None:
         ahead=ROUND * ROUNDS_AHEAD,
         is_over=piece.is_over,
     )
-    async with together() as group:
-        group.create_task(memberships.read())
-        group.create_task(users.read())
-        while await _enough(memberships, users, news):
-            await _commit(piece, progress, memberships, users)
+    keeping = Keeping(piece, progress, memberships, users)
+    try:
+        async with together() as group:
+            group.create_task(memberships.read())
+            group.create_task(users.read())
+            while await _enough(memberships, users, news):
+                await keeping.commit()
+    except TryLater:
+        await keeping.commit_the_rest()
+        raise
 
 
 async def _enough(memberships: Reader[Membership], users: Reader[User], news: asyncio.Event) -> bool:
@@ -104,40 +92,7 @@ async def _enough(memberships: Reader[Membership], users: Reader[User], news: as
     return memberships.waiting + users.waiting > 0
 
 
-async def _commit(piece: Slice, progress: _Progress, memberships: Reader[Membership], users: Reader[User]) -> None:
-    """Keep what was read of both listings with the places where they stand, in one transaction."""
-    seats, people = await memberships.take(), await users.take()
-    progress.memberships, progress.users = seats.place, people.place
-    async with piece.station.transaction() as connection:
-        await listings.wait_for_no_disk(connection)
-        await piece.checkpoint(connection, asdict(progress), progress.counts())
-        await _stage(connection, piece, seats, people)
-    memberships.committed(seats)
-    users.committed(people)
-
-
-async def _stage(connection: Connection, piece: Slice, seats: Batch[Membership], people: Batch[User]) -> None:
-    if seats.restarted:
-        await listings.forget(connection, piece.run, "memberships")
-    if people.restarted:
-        await listings.forget(connection, piece.run, "users")
-    await listings.stage_memberships(connection, piece.run, map(_listed, seats.items))
-    await listings.stage_users(connection, piece.run, (ListedUser(u.gid, u.name, u.email) for u in people.items))
-
-
-def _listed(membership: Membership) -> ListedMembership:
-    return ListedMembership(
-        membership.user_gid,
-        membership.gid,
-        membership.is_active,
-        membership.is_admin,
-        membership.is_guest,
-        membership.is_view_only,
-        membership.created_at,
-    )
-
-
-async def _compare(piece: Slice, asana: Asana, progress: _Progress) -> bool:
+async def _compare(piece: Slice, asana: Asana, progress: Progress) -> bool:
     """Compare a complete listing with what is known and end the run; False if the slice's time was used up before.
 
     Pages are no snapshot: a person can slip between two of them. So each known person whom the listing does not show
@@ -150,7 +105,7 @@ async def _compare(piece: Slice, asana: Asana, progress: _Progress) -> bool:
     return True
 
 
-async def _believable(connection: Connection, piece: Slice, progress: _Progress) -> Comparison:
+async def _believable(connection: Connection, piece: Slice, progress: Progress) -> Comparison:
     """Compare; raise RunRefused unless the listing is complete."""
     found = await listings.compare(connection, piece.run)
     listing = Listing(
@@ -168,7 +123,7 @@ async def _believable(connection: Connection, piece: Slice, progress: _Progress)
     return found
 
 
-async def _confirm_the_missing(piece: Slice, asana: Asana, progress: _Progress) -> bool:
+async def _confirm_the_missing(piece: Slice, asana: Asana, progress: Progress) -> bool:
     """Ask for each known person whom the listing does not show; False if the slice's time was used up before the end.
 
     They come a thousand at a time, are asked for some at once, and each such group's answers are committed.
@@ -184,7 +139,7 @@ async def _confirm_the_missing(piece: Slice, asana: Asana, progress: _Progress) 
                 return False
 
 
-async def _confirm(piece: Slice, asana: Asana, progress: _Progress, gids: list[str]) -> None:
+async def _confirm(piece: Slice, asana: Asana, progress: Progress, gids: list[str]) -> None:
     async with together() as group:
         asking = [group.create_task(_ask_for(asana, gid)) for gid in gids]
     answers = [task.result() for task in asking]
@@ -206,14 +161,14 @@ async def _ask_for(asana: Asana, user_gid: str) -> Membership | bool:
 
 
 async def _stage_answers(connection: Connection, piece: Slice, answers: dict[str, Membership | bool]) -> None:
-    present = [_listed(answer) for answer in answers.values() if isinstance(answer, Membership)]
+    present = [listed(answer) for answer in answers.values() if isinstance(answer, Membership)]
     await listings.stage_memberships(connection, piece.run, present, confirmed=True)
     for proven in (True, False):
         gids = [gid for gid, answer in answers.items() if answer is proven]
         await listings.stage_absences(connection, piece.run, gids, proven=proven)
 
 
-async def _merged(piece: Slice, progress: _Progress, *, only_if_all_are_there: bool = False) -> bool:
+async def _merged(piece: Slice, progress: Progress, *, only_if_all_are_there: bool = False) -> bool:
     """Make the listing the truth, and end the run; False, and nothing is changed, if somebody is missing."""
     run, now = piece.run, piece.now()
     async with piece.station.transaction() as connection:

@@ -109,6 +109,23 @@ async def test_a_reader_that_fails_loses_nothing_that_was_committed(asana: Runni
         await expect_everybody(stage, command.run_id)
 
 
+async def test_asana_says_no_more_before_a_round_is_full_and_what_it_said_is_kept(
+    asana: Running, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "ROUND", 10 * PAGES)
+    async with actor_stage(asana, database) as stage:
+        await stage.order("download")
+        command = await stage.take_a(DownloadSubscriptions)
+        asana.faults.add("answer", route=USERS, status=500, query={"offset": ".+"}, skip=2, times=3)
+        with pytest.raises(Exception, match="Asana is in trouble"):
+            await stage.attempt(command)
+        assert await stage.count("SELECT count(*) FROM listed_user") == 300
+        asana.requests.reset()
+        await stage.attempt(command)
+        assert (asana.requests.by_route[f"GET {USERS}"], asana.requests.by_route[f"GET {SEATS}"]) == (3, 0)
+        await expect_everybody(stage, command.run_id)
+
+
 async def test_a_worker_that_ends_in_the_middle_of_a_commit_costs_what_was_ahead(
     asana: Running, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
