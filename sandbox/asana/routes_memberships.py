@@ -17,7 +17,7 @@ def get_memberships_of_workspace(call: Call) -> Json:
         found = workspace.by_person.get(named_person(call, call.query["user"]).gid)
         rows = [found] if found else []
     else:
-        rows = list(workspace.memberships.values())
+        rows = call.state.memberships_of(workspace)
     return _listed(call, rows, f"memberships {workspace.gid} {call.query.get('user')}")
 
 

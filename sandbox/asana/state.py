@@ -29,6 +29,7 @@ class State:
         self.by_email: dict[str, Person] = {}
         self._gids = count(FIRST_GID, 7)
         self._ordered: dict[str, tuple[int, list[Person]]] = {}
+        self._listed: dict[str, tuple[int, list[Membership]]] = {}
         self._alphabetical: dict[str, tuple[int, list[Person]]] = {}
 
     def new_gid(self) -> str:
@@ -96,6 +97,13 @@ class State:
         if subtype == "comment_added" and isinstance(by, Person):
             task.followers[by.gid] = by
         return story
+
+    def memberships_of(self, workspace: Workspace) -> list[Membership]:
+        """All memberships as they came, those that are over too; one list for as long as nobody joins or leaves."""
+        known = self._listed.get(workspace.gid)
+        if known is None or known[0] != workspace.revision:
+            known = self._listed[workspace.gid] = (workspace.revision, list(workspace.memberships.values()))
+        return known[1]
 
     def members(self, workspace: Workspace) -> list[Person]:
         """The active members by gid, as numbers; one list for as long as nobody joins or leaves."""
