@@ -24,7 +24,7 @@ NAMES = ("download", "latency", "again", "observations", "relay", "worker", "req
 EXAMPLES = """examples:
   scripts/bench relay                         at release size, beside its peer
   scripts/bench download --people 1000        small, for a first look
-  scripts/bench all                           all eight, about half an hour
+  scripts/bench all                           all eight, 20 to 30 minutes
   scripts/bench download --without-peers      ours alone, while working on it
 
 exit code: 0 when every goal holds, 1 when one is missed, 2 when the command line is wrong, 69 when there are no servers

@@ -151,7 +151,7 @@ def place_for_downloads(postgres: Postgres, asana: LookAlike) -> Iterator[Place]
 async def _published(url: str, asana: LookAlike, key: str) -> int:
     now = datetime.now(UTC)
     async with open_connection(url) as owner:
-        connection_id = await _connected(owner, asana, key, now)
+        connection_id = await connected(owner, asana, key, per_minute=None)
         draft = Draft(
             name="acme",
             display_name="Acme",
@@ -172,14 +172,15 @@ async def _published(url: str, asana: LookAlike, key: str) -> int:
         return profile.id
 
 
-async def _connected(owner: Connection, asana: LookAlike, key: str, now: datetime) -> int:
+async def connected(owner: Connection, asana: LookAlike, key: str, *, per_minute: int | None) -> int:
+    """Keep a connection with the admin's token and that budget (None: unlimited); return its id."""
     connection_id = await connections.save(
         owner,
         alias="acme",
         base_url=asana.url,
         client_id=None,
         client_secret_sealed=None,
-        requests_per_minute=None,
+        requests_per_minute=per_minute,
     )
     row = credential_row("acme", "personal_access_token", "access_token")
     grant = connections.SealedGrant(
@@ -187,7 +188,7 @@ async def _connected(owner: Connection, asana: LookAlike, key: str, now: datetim
         user_gid=str(control(asana, "GET", "about")["admin_gid"]),
         access_token=Sealing([key]).seal(asana.admin_token, row),
     )
-    await connections.keep_grant(owner, connection_id, "acme", grant, now)
+    await connections.keep_grant(owner, connection_id, "acme", grant, datetime.now(UTC))
     return connection_id
 
 

@@ -5,10 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from benchmarks.downloading import control
-from connections.sealing import Sealing, credential_row
+from benchmarks import downloading
 from sandbox.stack import LookAlike, Stack
-from store import connections, profiles
+from store import profiles
 from store.connect import open_connection
 from store.profiles import Draft, Publication
 
@@ -36,22 +35,7 @@ def paid_seats(asana: LookAlike) -> list[str]:
 async def connected(stack: Stack, asana: LookAlike, per_minute: int) -> int:
     """Keep a connection with the admin's token and that budget; return its id."""
     async with open_connection(stack.database_url("owner")) as owner:
-        connection_id = await connections.save(
-            owner,
-            alias="acme",
-            base_url=asana.url,
-            client_id=None,
-            client_secret_sealed=None,
-            requests_per_minute=per_minute,
-        )
-        row = credential_row("acme", "personal_access_token", "access_token")
-        grant = connections.SealedGrant(
-            kind="personal_access_token",
-            user_gid=str(control(asana, "GET", "about")["admin_gid"]),
-            access_token=Sealing([stack.key]).seal(asana.admin_token, row),
-        )
-        await connections.keep_grant(owner, connection_id, "acme", grant, datetime.now(UTC))
-    return connection_id
+        return await downloading.connected(owner, asana, stack.key, per_minute=per_minute)
 
 
 async def published(stack: Stack, asana: LookAlike, connection_id: int, name: str, gids: Sequence[str]) -> int:
