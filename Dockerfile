@@ -13,6 +13,7 @@ COPY rules/ rules/
 COPY store/ store/
 COPY asana_api/ asana_api/
 COPY connections/ connections/
+COPY sources/ sources/
 COPY workers/ workers/
 COPY console/ console/
 COPY sandbox/__init__.py sandbox/

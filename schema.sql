@@ -29,16 +29,18 @@ CREATE TABLE schema_version (
     version  integer NOT NULL,
     loaded_at timestamptz NOT NULL DEFAULT now()
 );
-INSERT INTO schema_version (version) VALUES (2);
+INSERT INTO schema_version (version) VALUES (3);
 
 CREATE DOMAIN gid AS text COLLATE "C"            -- compared byte by byte, whatever the locale
     CHECK (VALUE ~ '^[0-9]+$' AND octet_length(VALUE) <= 30); -- not {1,30}: ten times the work for each value
 CREATE DOMAIN currency AS text CHECK (VALUE ~ '^[A-Z]{3}$');
 CREATE DOMAIN software_model_key AS text CHECK (VALUE IN ('member', 'view_only', 'guest'));
+CREATE DOMAIN activity_source AS text CHECK (VALUE IN ('tasks', 'search', 'audit_log', 'member_export'));
 
 -- Connections ----------------------------------------------------------------------------------------------------------
--- An alias with the OAuth application that it belongs to, and the credentials that it was granted. Secrets are sealed
--- (Fernet) before they come here; the sealed text names the row it belongs to.
+-- An alias with the OAuth application that it belongs to, and the credentials that it was granted. A child alias stands
+-- on its parent's application and has credentials of its own. Secrets are sealed (Fernet) before they come here; the
+-- sealed text names the row it belongs to.
 
 CREATE TABLE connection (
     id                   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -48,6 +50,9 @@ CREATE TABLE connection (
     client_secret_sealed bytea,
     requests_per_minute  integer CHECK (requests_per_minute > 0), -- empty: unlimited, which only a loopback address may be
     created_at           timestamptz NOT NULL DEFAULT now(),
+    parent_id            bigint REFERENCES connection CHECK (parent_id <> id), -- whose application this alias uses
+    CONSTRAINT a_child_has_no_app_of_its_own CHECK (
+        parent_id IS NULL OR (client_id IS NULL AND client_secret_sealed IS NULL)),
     CONSTRAINT only_loopback_is_unlimited CHECK (
         requests_per_minute IS NOT NULL OR base_url ~ '^http://(127\.[0-9.]+|localhost|\[::1\])(:[0-9]+)?$')
 );
@@ -64,25 +69,66 @@ CREATE TABLE credential (
     lost_reason          text,
     connected_at         timestamptz NOT NULL,
     theoretical_arrival  timestamptz NOT NULL DEFAULT '-infinity', -- the budget of reads and writes, shared by all processes (GCRA)
+    search_arrival       timestamptz NOT NULL DEFAULT '-infinity', -- the same for searches, which count in both
     UNIQUE (connection_id, kind),
     CONSTRAINT oauth_can_be_refreshed CHECK (kind <> 'oauth' OR (refresh_token_sealed IS NOT NULL AND expires_at IS NOT NULL)),
     CONSTRAINT lost_with_a_reason CHECK ((state = 'reconnect_needed') = (lost_reason IS NOT NULL))
+);
+
+-- Calls that may be in flight with one credential at once: a process leases some for longer than a call can take, so that
+-- a killed one leaks none. Unlogged: after a crash of the server no call that it knew of is in flight any more.
+CREATE UNLOGGED TABLE flight (
+    credential_id bigint NOT NULL REFERENCES credential ON DELETE CASCADE,
+    kind          text NOT NULL CHECK (kind IN ('read', 'write')),
+    slot          integer NOT NULL CHECK (slot BETWEEN 1 AND 50),
+    holder        uuid NOT NULL,
+    leased_until  timestamptz NOT NULL,
+    PRIMARY KEY (credential_id, kind, slot)
+);
+
+-- A browser was sent to Asana; its answer comes to the page of `seats serve`. The verifier never comes here: it stays
+-- with the command that waits, so that the code alone is worth nothing.
+CREATE TABLE authorization_request (
+    state_sha256 bytea PRIMARY KEY CHECK (octet_length(state_sha256) = 32),
+    alias        text NOT NULL,
+    begun_at     timestamptz NOT NULL,
+    expires_at   timestamptz NOT NULL CHECK (expires_at > begun_at),
+    answered_at  timestamptz,
+    code_sealed  bytea,
+    refusal      text,
+    CONSTRAINT answered_with_a_code_or_a_refusal CHECK (
+        (answered_at IS NOT NULL)::integer = (code_sealed IS NOT NULL)::integer + (refusal IS NOT NULL)::integer)
+);
+
+CREATE TABLE probe (                             -- what `seats probe` found of our claims about Asana
+    connection_id bigint NOT NULL REFERENCES connection ON DELETE CASCADE,
+    claim         text NOT NULL,
+    outcome       text NOT NULL CHECK (outcome IN ('confirmed', 'refuted', 'unsettled')),
+    seen          text NOT NULL,
+    asked_at      timestamptz NOT NULL,
+    PRIMARY KEY (connection_id, claim)
 );
 
 -- Integration profiles -------------------------------------------------------------------------------------------------
 
 CREATE TABLE profile (
     id                    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name                  text NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
+    name                  text NOT NULL CHECK (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
     display_name          text NOT NULL,
+    profile_type          text NOT NULL DEFAULT 'subscription' CHECK (profile_type = 'subscription'),
     connection_id         bigint NOT NULL REFERENCES connection,
     organization_gid      gid,
     organization_name     text,
-    status                text NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'published')),
+    status                text NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'published', 'deleted')),
     plan                  text NOT NULL CHECK (plan IN ('free', 'starter', 'advanced', 'enterprise', 'enterprise+')),
     time_zone             text NOT NULL DEFAULT 'UTC',
     currency              currency NOT NULL DEFAULT 'USD',
+    -- The switches of its processes: the download is always on; activity off gives no candidates, reclaim off gives
+    -- candidates only.
+    activity_enabled      boolean NOT NULL DEFAULT true,
+    reclaim_enabled       boolean NOT NULL DEFAULT true,
     analyze_activity_from timestamptz NOT NULL,
+    sweep                 text NOT NULL DEFAULT 'economical' CHECK (sweep IN ('economical', 'full')), -- whom a pull asks about
     -- What holds removals back. A profile is leashed (dry run) until an operator lets it go.
     leashed               boolean NOT NULL DEFAULT true,
     removal_cap           integer NOT NULL DEFAULT 25 CHECK (removal_cap > 0), -- removals in any 24 hours, unknown outcomes counted
@@ -93,7 +139,9 @@ CREATE TABLE profile (
     reclaim_stopped_why   text,
     created_at            timestamptz NOT NULL DEFAULT now(),
     published_at          timestamptz,
+    deleted_at            timestamptz,
     UNIQUE (id, currency),
+    CONSTRAINT deleted_at_a_time CHECK ((status = 'deleted') = (deleted_at IS NOT NULL)),
     CONSTRAINT published_knows_its_organization CHECK (
         (status = 'published') <= (published_at IS NOT NULL AND organization_gid IS NOT NULL)),
     CONSTRAINT unleashed_says_where_work_goes CHECK (leashed OR (work_goes_to IS NOT NULL AND NOT provisioned_by_scim)),
@@ -101,6 +149,7 @@ CREATE TABLE profile (
         (reclaim_stopped_at IS NULL) = (reclaim_stopped_by IS NULL)
         AND (reclaim_stopped_at IS NULL) = (reclaim_stopped_why IS NULL))
 );
+CREATE UNIQUE INDEX one_living_profile_of_a_name ON profile (name) WHERE status <> 'deleted'; -- history keeps the others
 
 CREATE TABLE software_model (
     profile_id bigint NOT NULL REFERENCES profile,
@@ -364,10 +413,11 @@ SELECT DISTINCT ON (run_id, user_gid)
 CREATE TABLE observation (
     profile_id      bigint NOT NULL,
     subscription_id bigint NOT NULL,
-    source          text NOT NULL CHECK (source IN ('tasks')),
+    source          activity_source NOT NULL,
     act             text NOT NULL,
     acted_at        timestamptz NOT NULL,
-    proof           text NOT NULL,              -- where to look: task/<gid> or task/<gid>/story/<gid>
+    proof           text NOT NULL,              -- where to look: task/<gid>, task/<gid>/story/<gid>, audit_log_event/<gid>
+                                                -- or member_export/<id>/line/<number>
     seen_at         timestamptz NOT NULL,
     PRIMARY KEY (profile_id, subscription_id, acted_at, source) -- of one moment one act; the last one is at the end
 );
@@ -387,12 +437,37 @@ CREATE TRIGGER observation_of_a_subscription AFTER INSERT ON observation
 CREATE TABLE coverage (
     profile_id      bigint NOT NULL,
     subscription_id bigint NOT NULL,
-    source          text NOT NULL CHECK (source IN ('tasks')),
+    source          activity_source NOT NULL,
     covered         tstzmultirange NOT NULL,    -- a gap stays a gap
     pulled_at       timestamptz NOT NULL,       -- the last try, whether it added coverage or not
     trouble         text,                       -- why the last try added none
     PRIMARY KEY (profile_id, subscription_id, source),
     FOREIGN KEY (profile_id, subscription_id) REFERENCES subscription (profile_id, id)
+);
+
+-- A source that is one stream for the whole organization: what it saw completely, it saw for everybody.
+CREATE TABLE activity_stream (
+    profile_id    bigint NOT NULL REFERENCES profile,
+    source        activity_source NOT NULL CHECK (source = 'audit_log'),
+    covered       tstzmultirange NOT NULL DEFAULT '{}', -- a gap stays a gap
+    resume_offset text,                         -- where Asana lets us go on; it may expire, so `covered` says from when
+    pulled_at     timestamptz NOT NULL,
+    trouble       text,
+    PRIMARY KEY (profile_id, source)
+);
+
+CREATE TABLE member_export (                    -- each import of what Asana's admin console exports of its members
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    profile_id  bigint NOT NULL REFERENCES profile,
+    file_sha256 bytea NOT NULL CHECK (octet_length(file_sha256) = 32),
+    exported_at timestamptz NOT NULL,           -- nothing later is claimed
+    imported_at timestamptz NOT NULL,
+    imported_by text NOT NULL,
+    people      integer NOT NULL CHECK (people >= 0),
+    matched     integer NOT NULL CHECK (matched BETWEEN 0 AND people),
+    UNIQUE (profile_id, id),
+    UNIQUE (profile_id, file_sha256),
+    CHECK (exported_at <= imported_at)
 );
 
 -- Reclamation ----------------------------------------------------------------------------------------------------------
@@ -550,6 +625,27 @@ CREATE TABLE reconciliation_result (
 );
 CREATE INDEX reconciliation_by_time ON reconciliation_result (profile_id, software_model, as_of DESC);
 
+-- Alerts ---------------------------------------------------------------------------------------------------------------
+-- What somebody has to look at, said once through the channels of SEATKEEPER_ALERT_URLS; tried again until it was taken.
+
+CREATE TABLE alert (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    profile_id   bigint REFERENCES profile,
+    kind         text NOT NULL CHECK (kind IN ('RunFailed', 'ConnectionLost', 'CoverageOld')),
+    about        text NOT NULL UNIQUE,          -- the event, or the profile and the coverage's end: one alert for each
+    title        text NOT NULL,
+    body         text NOT NULL,                 -- no names, no e-mails, no secrets
+    raised_at    timestamptz NOT NULL,
+    next_try_at  timestamptz NOT NULL,
+    tries        integer NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    trouble      text,
+    sent_at      timestamptz,
+    given_up_at  timestamptz,
+    CHECK (sent_at IS NULL OR given_up_at IS NULL)
+);
+CREATE INDEX alert_waiting ON alert (next_try_at) WHERE sent_at IS NULL AND given_up_at IS NULL;
+CREATE INDEX outbox_alarming ON outbox (occurred_at) WHERE name IN ('RunFailed', 'ConnectionLost');
+
 -- What is read -----------------------------------------------------------------------------------------------------------
 
 CREATE VIEW last_activity AS
@@ -568,7 +664,8 @@ SELECT DISTINCT ON (r.profile_id, r.software_model) p.name AS profile, r.*
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public
    TO seatkeeper_scheduler, seatkeeper_worker, seatkeeper_reclaim, seatkeeper_console;
-REVOKE SELECT ON connection, credential, person FROM seatkeeper_scheduler;
+REVOKE SELECT ON connection, credential, authorization_request, person FROM seatkeeper_scheduler;
+REVOKE SELECT ON authorization_request FROM seatkeeper_worker, seatkeeper_reclaim;
 GRANT SELECT ON schema_version TO seatkeeper_relay, seatkeeper_intake;
 
 GRANT SELECT ON outbox, profile TO seatkeeper_relay;
@@ -594,13 +691,18 @@ GRANT INSERT, UPDATE ON subscription, coverage, candidate TO seatkeeper_worker;
 GRANT INSERT ON observation TO seatkeeper_worker, seatkeeper_reclaim; -- acts are added, never moved
 GRANT INSERT ON decision, reconciliation_result TO seatkeeper_worker;
 GRANT UPDATE ON credential TO seatkeeper_worker, seatkeeper_reclaim;
+GRANT INSERT, UPDATE ON activity_stream TO seatkeeper_worker;
+GRANT INSERT, UPDATE, DELETE ON flight TO seatkeeper_worker, seatkeeper_reclaim, seatkeeper_console;
+GRANT INSERT, UPDATE ON alert TO seatkeeper_scheduler;
 
 GRANT INSERT, UPDATE ON removal TO seatkeeper_reclaim;
 GRANT UPDATE ON profile, plan, plan_item, candidate, subscription TO seatkeeper_reclaim; -- profile: to lock its row
 GRANT INSERT, UPDATE ON coverage TO seatkeeper_reclaim;
 GRANT INSERT ON decision TO seatkeeper_reclaim;
 
-GRANT INSERT, UPDATE, DELETE ON connection, credential, exemption, schedule TO seatkeeper_console;
+GRANT INSERT, UPDATE, DELETE ON connection, credential, authorization_request, probe, exemption, schedule TO seatkeeper_console;
+GRANT INSERT ON member_export, observation TO seatkeeper_console;
+GRANT INSERT, UPDATE ON coverage TO seatkeeper_console;
 GRANT INSERT, UPDATE ON profile, software_model, reclamation_rule, plan, plan_item, entitlement, candidate TO seatkeeper_console;
 GRANT INSERT ON decision TO seatkeeper_console;
 GRANT UPDATE ON dead_letter TO seatkeeper_console;

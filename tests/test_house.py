@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LEFT_OUT = {".git", ".venv", ".peers", ".sandbox", "__pycache__", "secrets"}
-OURS = ("messages", "rules", "store", "asana_api", "connections", "workers", "console")
+OURS = ("messages", "rules", "store", "asana_api", "sources", "connections", "workers", "console")
 HTTP_CLIENTS = {"httpx", "requests", "aiohttp", "urllib3", "http.client", "urllib.request", "asana"}
 PUBLISHERS = {"workers/relay.py", "workers/broker.py"}
 PUBLISHING = {"basic_publish", "enqueue", "send", "send_with_options"}
