@@ -1,0 +1,1 @@
+"""Claims about safety that a command shows: `scripts/prove NAME`. Each keeps its result with its seed and commit."""
