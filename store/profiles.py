@@ -5,21 +5,27 @@ What holds a profile's removals back (leash, stop, exemptions) is in `leash` and
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import uuid4
 
 from psycopg import sql
 from psycopg.rows import class_row
 
 from messages.events import Event, ProfilePublished, ProfileUnpublished
+from rules.evidence import AsanaPlan
 from store import schedules
 from store.connect import Connection
 from store.outbox import say
 
+Sweep = Literal["economical", "full"]
+"""Whom a pull asks about: those whose last act does not settle it already, or everybody."""
+
 _SELECT = sql.SQL(
-    """SELECT p.id, p.name, p.display_name, p.connection_id, c.alias AS connection, p.organization_gid,
-              p.organization_name, p.status, p.plan, p.time_zone, p.currency, p.analyze_activity_from, p.leashed,
-              p.removal_cap, p.provisioned_by_scim, p.work_goes_to, p.reclaim_stopped_at, p.reclaim_stopped_by,
-              p.reclaim_stopped_why, p.created_at, p.published_at
+    """SELECT p.id, p.name, p.display_name, p.profile_type, p.connection_id, c.alias AS connection, c.base_url,
+              p.organization_gid, p.organization_name, p.status, p.plan, p.time_zone, p.currency, p.activity_enabled,
+              p.reclaim_enabled, p.analyze_activity_from, p.sweep, p.leashed, p.removal_cap, p.provisioned_by_scim,
+              p.work_goes_to, p.reclaim_stopped_at, p.reclaim_stopped_by, p.reclaim_stopped_why, p.created_at,
+              p.published_at, p.deleted_at
          FROM profile p JOIN connection c ON c.id = p.connection_id """
 )
 
@@ -38,15 +44,20 @@ class Profile:
     id: int
     name: str
     display_name: str
+    profile_type: str
     connection_id: int
     connection: str
+    base_url: str
     organization_gid: str | None
     organization_name: str | None
     status: str
-    plan: str
+    plan: AsanaPlan
     time_zone: str
     currency: str
+    activity_enabled: bool
+    reclaim_enabled: bool
     analyze_activity_from: datetime
+    sweep: Sweep
     leashed: bool
     removal_cap: int
     provisioned_by_scim: bool
@@ -56,6 +67,7 @@ class Profile:
     reclaim_stopped_why: str | None
     created_at: datetime
     published_at: datetime | None
+    deleted_at: datetime | None
 
     @property
     def subject(self) -> str:
@@ -72,12 +84,15 @@ class Draft:
     connection_id: int
     organization_gid: str
     organization_name: str
-    plan: str
+    plan: AsanaPlan
     time_zone: str
     currency: str
     analyze_activity_from: datetime
     removal_cap: int
     provisioned_by_scim: bool
+    activity_enabled: bool = True
+    reclaim_enabled: bool = True
+    sweep: Sweep = "economical"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,17 +107,17 @@ class Publication:
 
 
 async def get(connection: Connection, name: str, *, lock: bool = False) -> Profile | None:
-    """Return the profile of this name, its row locked if `lock`."""
-    query = _SELECT + sql.SQL("WHERE p.name = %s" + (" FOR UPDATE OF p" if lock else ""))
+    """Return the living profile of this name, its row locked if `lock`; one that was deleted has its name no more."""
+    query = _SELECT + sql.SQL("WHERE p.name = %s AND p.status <> 'deleted'" + (" FOR UPDATE OF p" if lock else ""))
     async with connection.cursor(row_factory=class_row(Profile)) as cursor:
         await cursor.execute(query, [name])
         return await cursor.fetchone()
 
 
 async def all_of(connection: Connection) -> list[Profile]:
-    """Return every profile by its name."""
+    """Return every living profile by its name."""
     async with connection.cursor(row_factory=class_row(Profile)) as cursor:
-        await cursor.execute(_SELECT + sql.SQL("ORDER BY p.name"))
+        await cursor.execute(_SELECT + sql.SQL("WHERE p.status <> 'deleted' ORDER BY p.name"))
         return await cursor.fetchall()
 
 
@@ -110,8 +125,9 @@ async def create(connection: Connection, draft: Draft) -> int:
     """Make a draft and return its id; psycopg.errors.UniqueViolation where the name is taken."""
     cursor = await connection.execute(
         """INSERT INTO profile (name, display_name, connection_id, organization_gid, organization_name, plan,
-                                time_zone, currency, analyze_activity_from, removal_cap, provisioned_by_scim)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id""",
+                                time_zone, currency, analyze_activity_from, removal_cap, provisioned_by_scim,
+                                activity_enabled, reclaim_enabled, sweep)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id""",
         [
             draft.name,
             draft.display_name,
@@ -124,6 +140,9 @@ async def create(connection: Connection, draft: Draft) -> int:
             draft.analyze_activity_from,
             draft.removal_cap,
             draft.provisioned_by_scim,
+            draft.activity_enabled,
+            draft.reclaim_enabled,
+            draft.sweep,
         ],
     )
     row = await cursor.fetchone()
