@@ -9,6 +9,7 @@ why: a candidate found from half a download is the accident that this product ex
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from messages.kinds import STEP_KINDS, StepKind
 
@@ -21,6 +22,7 @@ AFTER: dict[StepKind, StepKind] = {
 }
 """Each step after the first, and the one that it needs."""
 
+NOTHING_OFF: Mapping[StepKind, str] = MappingProxyType({})
 ENDED = frozenset({"finished", "failed", "coalesced", "not_run"})
 
 
@@ -33,15 +35,20 @@ class Next:
     over: bool
 
 
-def next_steps(states: Mapping[StepKind, str]) -> Next:
-    """Decide from the states of the steps that exist (`run.state`); steps that were not made yet are missing."""
+def next_steps(states: Mapping[StepKind, str], off: Mapping[StepKind, str] = NOTHING_OFF) -> Next:
+    """Decide from the states of the steps that exist (`run.state`); steps that were not made yet are missing.
+
+    `off` has the steps that the profile's switches forbid, each with why.
+    """
     start: list[StepKind] = [] if FIRST in states else [FIRST]
     not_run: list[tuple[StepKind, str]] = []
     for step, needed in AFTER.items():
         state = states.get(needed)
         if step in states or state not in ENDED:
             continue
-        if state == "finished":
+        if step in off:
+            not_run.append((step, f"not run: {off[step]}"))
+        elif state == "finished":
             start.append(step)
         else:
             not_run.append((step, f"not run: {needed} {_words(state)}"))

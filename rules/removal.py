@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from messages.events import CandidateState
 from rules.candidate import Open, next_state
+from rules.switches import ACTIVITY_OFF, RECLAIM_OFF
 from rules.verdict import Rule, Seat, judge
 
 ROLLING = timedelta(hours=24)
@@ -66,6 +67,8 @@ class Guard:
     """What holds a removal back, read under the lock of the profile's row."""
 
     is_published: bool
+    activity_enabled: bool
+    reclaim_enabled: bool
     leashed: bool
     stopped_why: str | None
     provisioned_by_scim: bool
@@ -82,6 +85,8 @@ def held_back(guard: Guard, now: datetime) -> str | None:
     """Return why no removal may start now, in a sentence for a person; None if one may."""
     reasons = (
         (not guard.is_published, "the profile is not published"),
+        (not guard.reclaim_enabled, RECLAIM_OFF),
+        (not guard.activity_enabled, ACTIVITY_OFF),
         (guard.leashed, "the profile is leashed (dry run); `seats profile unleash` lets it go"),
         (guard.stopped_why is not None, f"removals are stopped: {guard.stopped_why}"),
         (guard.provisioned_by_scim, "people are provisioned by SCIM; remove them in the identity provider"),

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from messages.events import RunFailed, RunFinished, RunStarted
 from messages.kinds import StepKind
 from rules.cycle import next_steps
+from rules.switches import switched_off
 from store import runs
 from store.connect import Connection
 from store.outbox import say
@@ -120,7 +121,9 @@ async def advance(connection: Connection, cycle_id: UUID, now: datetime) -> None
     if cycle is None or cycle.state != "running":
         return
     steps = await runs.steps_of(connection, cycle_id)
-    following = next_steps({step.kind: step.state for step in steps if step.kind != "cycle"})
+    standing = await runs.standing_of(connection, cycle.profile_id)
+    off = switched_off(activity_enabled=standing.activity_enabled, reclaim_enabled=standing.reclaim_enabled)
+    following = next_steps({step.kind: step.state for step in steps if step.kind != "cycle"}, off)
     for kind in following.start:
         await runs.add_step(connection, _of_cycle(cycle, kind), now)
     for kind, reason in following.not_run[:1]:  # its end comes back here for the next one

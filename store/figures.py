@@ -81,7 +81,7 @@ async def _activity_age(connection: Connection, now: datetime) -> dict[str, floa
         """SELECT p.name, extract(epoch FROM %(now)s - max(r.started_at))
              FROM profile p
              LEFT JOIN run r ON r.profile_id = p.id AND r.kind = 'activity' AND r.state = 'finished'
-            WHERE p.status = 'published' GROUP BY p.id""",
+            WHERE p.status = 'published' AND p.activity_enabled GROUP BY p.id""",
         {"now": now},
     )
     return {str(name): math.inf if age is None else float(age) for name, age in await cursor.fetchall()}

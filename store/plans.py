@@ -9,6 +9,8 @@ from psycopg.types.json import Jsonb
 
 from messages.events import PlanApproved, PlanMade
 from rules.plan import hash_of
+from rules.switches import why_off
+from store import runs
 from store.connect import Connection
 from store.outbox import say
 
@@ -187,6 +189,7 @@ async def approve(connection: Connection, plan_hash: str, *, by: str, now: datet
         return plan
     if plan.approved_by is not None:
         raise PlanRefused(f"the plan was approved by {plan.approved_by} already")
+    await _check_profile(connection, plan)
     if plan.expired_at is not None or now >= plan.expires_at:
         raise PlanRefused(f"the plan expired on {plan.expires_at:%Y-%m-%d %H:%M} UTC; make a new one")
     await connection.execute(
@@ -200,6 +203,13 @@ async def approve(connection: Connection, plan_hash: str, *, by: str, now: datet
     approved = await get(connection, plan_hash)
     assert approved is not None
     return approved
+
+
+async def _check_profile(connection: Connection, plan: Plan) -> None:
+    standing = await runs.standing_of(connection, plan.profile_id)
+    off = why_off("reclaim", activity_enabled=standing.activity_enabled, reclaim_enabled=standing.reclaim_enabled)
+    if standing.status == "deleted" or off is not None:
+        raise PlanRefused(off or f"the profile {plan.profile} was deleted")
 
 
 async def next_due(connection: Connection, profile_id: int, now: datetime) -> str | None:

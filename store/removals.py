@@ -106,8 +106,9 @@ async def why_held(connection: Connection, profile_id: int, plan_hash: str, now:
     await connection.execute("SELECT FROM profile WHERE id = %s FOR NO KEY UPDATE", [profile_id])
     async with connection.cursor(row_factory=class_row(Guard)) as cursor:
         await cursor.execute(
-            """SELECT p.status = 'published' AS is_published, p.leashed, p.reclaim_stopped_why AS stopped_why,
-                      p.provisioned_by_scim, l.approved_at IS NOT NULL AS approved, l.due_at, l.expires_at,
+            """SELECT p.status = 'published' AS is_published, p.activity_enabled, p.reclaim_enabled, p.leashed,
+                      p.reclaim_stopped_why AS stopped_why, p.provisioned_by_scim,
+                      l.approved_at IS NOT NULL AS approved, l.due_at, l.expires_at,
                       (SELECT count(*) FROM removal r WHERE r.profile_id = p.id AND r.state = 'calling') AS unanswered,
                       l.carried_out_at IS NOT NULL OR l.expired_at IS NOT NULL AS carried_out, p.removal_cap AS cap,
                       (SELECT count(*) FROM removal r WHERE r.profile_id = p.id AND r.intended_at > %(since)s

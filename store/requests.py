@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from messages.errors import RequestError
 from messages.events import RequestAccepted, RequestRefused
 from messages.requests import LARGEST_BODY, Request
+from rules.switches import why_off
 from store import cycles
 from store.accepting import accept_at_once
 from store.connect import Connection
@@ -106,13 +107,14 @@ async def _looked_up(connection: Connection, request: Request, body: bytes) -> A
     """
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"request/{request.id}"])
     cursor = await connection.execute(
-        """SELECT q.body_sha256, q.run_id, p.id, p.status
-             FROM (SELECT) AS asked LEFT JOIN request q ON q.id = %s LEFT JOIN profile p ON p.name = %s""",
+        """SELECT q.body_sha256, q.run_id, p.id, p.status, p.activity_enabled, p.reclaim_enabled
+             FROM (SELECT) AS asked LEFT JOIN request q ON q.id = %s
+             LEFT JOIN profile p ON p.name = %s AND p.status <> 'deleted'""",
         [request.id, request.profile],
     )
     row = await cursor.fetchone()
     assert row is not None
-    known_body, run_id, profile_id, status = row
+    known_body, run_id, profile_id, status, activity_enabled, reclaim_enabled = row
     wrong = None
     if known_body is not None:
         if known_body == body:
@@ -122,6 +124,8 @@ async def _looked_up(connection: Connection, request: Request, body: bytes) -> A
         wrong = f"there is no profile {request.profile}"
     elif status != "published":
         wrong = f"the profile {request.profile} is not published"
+    else:
+        wrong = why_off(request.kind, activity_enabled=activity_enabled, reclaim_enabled=reclaim_enabled)
     if wrong is not None:
         raise RequestError(wrong, str(request.id), request.profile)
     return int(profile_id)
@@ -173,7 +177,7 @@ async def refuse(
 
 async def _profile_named(connection: Connection, name: str | None) -> int | None:
     """Return the profile that a refused request meant, so that whoever binds its events hears of the refusal."""
-    cursor = await connection.execute("SELECT id FROM profile WHERE name = %s", [name])
+    cursor = await connection.execute("SELECT id FROM profile WHERE name = %s AND status <> 'deleted'", [name])
     row = await cursor.fetchone()
     return None if row is None else int(row[0])
 

@@ -136,8 +136,21 @@ async def add_step(connection: Connection, order: Order, now: datetime) -> UUID:
     return run_id
 
 
-async def is_published(connection: Connection, profile_id: int) -> bool:
-    """Say whether the profile's commands are accepted at all."""
-    cursor = await connection.execute("SELECT status = 'published' FROM profile WHERE id = %s", [profile_id])
-    row = await cursor.fetchone()
-    return bool(row and row[0])
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a profile's commands are accepted, and which of its processes are on."""
+
+    status: str
+    activity_enabled: bool
+    reclaim_enabled: bool
+
+
+async def standing_of(connection: Connection, profile_id: int) -> Standing:
+    """Return how the run's profile stands now."""
+    async with connection.cursor(row_factory=class_row(Standing)) as cursor:
+        await cursor.execute(
+            "SELECT status, activity_enabled, reclaim_enabled FROM profile WHERE id = %s", [profile_id]
+        )
+        standing = await cursor.fetchone()
+    assert standing is not None  # a run's profile is never taken away
+    return standing

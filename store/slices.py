@@ -14,11 +14,12 @@ from psycopg.types.json import Jsonb
 
 from messages.commands import Command
 from messages.events import RunStarted
+from rules.switches import why_off
 from store import runs
 from store.connect import Connection
 from store.endings import End, Fenced, end_without_start, say_of_run
 from store.outbox import add_command
-from store.runs import Run
+from store.runs import Run, Standing
 
 LEASE = timedelta(minutes=30)
 """How long a running run may go without a sign of life before it counts as abandoned."""
@@ -44,8 +45,9 @@ async def start(connection: Connection, run: Run, now: datetime, lease: timedelt
 
     Raises Fenced where the active run ended in the very moment of being looked at: try again.
     """
-    if not await runs.is_published(connection, run.profile_id):
-        await end_without_start(connection, run, End(state="failed", reason="the profile is not published"), now)
+    forbidden = _forbidden(run, await runs.standing_of(connection, run.profile_id))
+    if forbidden is not None:
+        await end_without_start(connection, run, forbidden, now)
         return False
     try:
         async with connection.transaction():
@@ -59,6 +61,16 @@ async def start(connection: Connection, run: Run, now: datetime, lease: timedelt
     started = RunStarted(run_id=run.id, kind=run.kind, profile=run.profile, cycle_id=run.cycle_id)
     await say_of_run(connection, run, started, now)
     return True
+
+
+def _forbidden(run: Run, standing: Standing) -> End | None:
+    """How a run ends that its profile does not allow any more, whatever was so when it was asked for."""
+    if standing.status == "deleted":
+        return End(state="not_run", reason="not run: the profile was deleted")
+    if standing.status != "published":
+        return End(state="failed", reason="the profile is not published")
+    off = why_off(run.kind, activity_enabled=standing.activity_enabled, reclaim_enabled=standing.reclaim_enabled)
+    return None if off is None else End(state="not_run", reason=f"not run: {off}")
 
 
 async def _coalesce(connection: Connection, run: Run, now: datetime) -> None:

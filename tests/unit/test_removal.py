@@ -69,6 +69,8 @@ def test_what_the_last_look_learnt_of_the_seat_keeps_the_person(
 
 OPEN = Guard(
     is_published=True,
+    activity_enabled=True,
+    reclaim_enabled=True,
     leashed=False,
     stopped_why=None,
     provisioned_by_scim=False,
@@ -90,6 +92,8 @@ def test_a_removal_may_start_when_nothing_holds_it_back() -> None:
     ("changed", "words"),
     [
         ({"is_published": False}, "not published"),
+        ({"reclaim_enabled": False}, "reclaim is switched off"),
+        ({"activity_enabled": False}, "activity is switched off"),
         ({"leashed": True}, "leashed"),
         ({"stopped_why": "an audit"}, "stopped: an audit"),
         ({"provisioned_by_scim": True}, "SCIM"),
