@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from console import (
     candidates,
+    changing,
     connecting,
     dead,
     entitlements,
@@ -86,6 +87,7 @@ app.command("init", epilog=installing.HELP)(installing.init)
 app.command("connect", epilog=connecting.HELP)(connecting.connect)
 app.add_typer(profiles.app, name="profile")
 publishing.add_to(profiles.app)
+changing.add_to(profiles.app)
 reclaiming.add_leash_to(profiles.app)
 app.command("run", epilog=runs.HELP)(runs.run_)
 app.add_typer(runs.app, name="runs")

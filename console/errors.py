@@ -20,6 +20,7 @@ from connections.tokens import ConnectionIsLost, NotConnected
 from settings import SettingsUnfit
 from store.connect import DatabaseUnfit
 from store.dead_letters import ReplayRefused
+from store.deletions import DeletionRefused
 from store.plans import PlanRefused
 
 FAILED, USAGE, NOT_FOUND, REFUSED, UNAVAILABLE, NO_PERMISSION, SETTINGS = 1, 2, 3, 4, 69, 77, 78
@@ -76,6 +77,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (RefusedHere, REFUSED),
     (AsanaError, FAILED),
     (PlanRefused, REFUSED),
+    (DeletionRefused, REFUSED),
     (ReplayRefused, REFUSED),
     (psycopg.errors.InsufficientPrivilege, NO_PERMISSION),
     (psycopg.errors.InvalidPassword, NO_PERMISSION),

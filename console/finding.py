@@ -1,5 +1,9 @@
-"""Finding what an operator names: a profile by its name, a run or a plan by the beginning of its id."""
+"""Finding what an operator names: a profile by its name, a run or a plan by the beginning of its id.
 
+A deleted profile is named `acme@7`, and only to be read.
+"""
+
+import re
 from typing import Annotated, TypeAlias
 
 import typer
@@ -23,22 +27,40 @@ SHORTEST_PREFIX = 4
 
 
 async def the_profile(connection: Connection, name: str, *, lock: bool = False) -> Profile:
-    """Return the profile of this name, its row locked if `lock`; raise NotFound."""
+    """Return the living profile of this name, its row locked if `lock`; raise NotFound."""
     profile = await profiles.get(connection, name, lock=lock)
     if profile is None:
         raise NotFound(f"there is no profile {name}; see `./seats profile list`")
     return profile
 
 
+async def a_profile(connection: Connection, name: str) -> Profile:
+    """Return a profile to be read: a living one, or a deleted one by its name and number (`acme@7`); raise NotFound."""
+    plain, _, number = name.partition("@")
+    if not number:
+        return await the_profile(connection, name)
+    found = await profiles.get_by_id(connection, int(number)) if re.fullmatch(r"[0-9]{1,18}", number) else None
+    if found is None or found.deleted_at is None or found.name != plain:
+        raise NotFound(f"there is no deleted profile {name}; see `./seats profile list --deleted`")
+    return found
+
+
+async def profile_of(connection: Connection, profile_id: int) -> Profile:
+    """Return the profile that a row belongs to, living or deleted."""
+    profile = await profiles.get_by_id(connection, profile_id)
+    assert profile is not None  # profiles are never taken away
+    return profile
+
+
 async def some_profile(connection: Connection, name: str | None) -> None:
     """Raise NotFound if a profile is named that does not exist."""
     if name is not None:
-        await the_profile(connection, name)
+        await a_profile(connection, name)
 
 
 async def zone_of(connection: Connection, name: str | None) -> str:
     """Return the time zone in which a profile's times are shown; UTC for all profiles together. Raises NotFound."""
-    return "UTC" if name is None else (await the_profile(connection, name)).time_zone
+    return "UTC" if name is None else (await a_profile(connection, name)).time_zone
 
 
 async def the_person(connection: Connection, profile: Profile, person: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from console.errors import BadUse
-from console.finding import Limit, OneProfile, ProfileName, the_plan, the_profile, zone_of
+from console.finding import Limit, OneProfile, ProfileName, profile_of, the_plan, the_profile, zone_of
 from console.output import AsJson, Sheet, at, facts, named, show
 from console.session import By, database, now, run
 from console.style import examples, group
@@ -123,7 +123,7 @@ def show_(plan_hash: PlanHash, as_json: AsJson = False) -> None:
 
 
 async def _read(connection: Connection, found: Plan) -> Read:
-    profile = await the_profile(connection, found.profile)
+    profile = await profile_of(connection, found.profile_id)
     return found, await plans.items(connection, found.hash), profile.time_zone
 
 

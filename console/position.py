@@ -1,6 +1,6 @@
 """`seats position`: what is owned, what is used, and what the difference costs."""
 
-from console.finding import ProfileName, the_profile
+from console.finding import ProfileName, a_profile
 from console.output import AsJson, Sheet, at, show
 from console.session import database, run
 from console.style import examples
@@ -15,7 +15,7 @@ def position(profile: ProfileName, as_json: AsJson = False) -> None:
 
     async def read() -> tuple[list[Position], str]:
         async with database() as connection:
-            found = await the_profile(connection, profile)
+            found = await a_profile(connection, profile)
             return await reconciliation.latest(connection, profile), found.time_zone
 
     positions, zone = run(read())

@@ -1,10 +1,7 @@
 """`seats profile create|list|show`: integration profiles, one for each organization."""
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Annotated
 
 import psycopg
 import typer
@@ -12,60 +9,76 @@ import typer
 from asana_api.answers import Workspace
 from connections.opening import open_asana
 from console.errors import BadUse, NotFound, Refused
-from console.finding import ProfileName, the_profile
+from console.finding import ProfileName, a_profile, the_profile
 from console.output import AsJson, Sheet, at, facts, show
+from console.profile_facts import brakes_of, described, named, told, whole
+from console.profile_terms import (
+    USUAL_DAYS,
+    Activity,
+    AnalyzeFrom,
+    Beyond,
+    Plan,
+    Reclaim,
+    RemovalCap,
+    TimeZone,
+    WhomToAsk,
+    matching,
+    moment_from,
+    zone_named,
+)
 from console.session import connect, database, now, run, sealing
 from console.style import examples, group
-from store import connections, profiles, readings
+from rules.pace import requests_a_minute
+from store import connections, profiles
 from store.connections import AsanaConnection
 from store.profiles import Draft, Profile
 
 app = group("Integration profiles, one organization each.")
-
-AsanaPlan = Literal["free", "starter", "advanced", "enterprise", "enterprise+"]
-FREE_PACE = 150
-"""Requests a minute that Asana allows a free organization."""
-USUAL_DAYS = 60
 
 
 @app.command(
     "create",
     epilog=examples(
         "profile create acme --connection acme --plan advanced --time-zone Europe/Berlin --currency EUR",
-        "profile create acme-labs --connection labs --organization 1201234567890123 --plan free",
+        "profile create acme-labs --connection labs --organization 1201234567890123 --plan free --no-reclaim",
     ),
 )
 def create(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.", show_default=False)],
     connection: Annotated[str, typer.Option(help="Alias of the connection.")],
-    plan: Annotated[AsanaPlan, typer.Option(help="The organization's Asana plan; it decides limits and sources.")],
+    plan: Plan,
     organization: Annotated[
         str | None, typer.Option(help="The organization's gid.", show_default="the only one of the account")
     ] = None,
     display_name: Annotated[
         str | None, typer.Option(help="A name for people.", show_default="the organization's name")
     ] = None,
-    time_zone: Annotated[str, typer.Option(help="The zone of the schedule and of times that are shown.")] = "UTC",
+    time_zone: TimeZone = "UTC",
     currency: Annotated[str, typer.Option(help="Three letters; all amounts of the profile are in it.")] = "USD",
-    analyze_activity_from: Annotated[
-        str, typer.Option(help="From when activity is analyzed: a date (2026-10-01), or days back (60d).")
-    ] = f"{USUAL_DAYS}d",
-    removal_cap: Annotated[int, typer.Option(min=1, max=10_000, help="Most removals in any 24 hours.")] = 25,
+    activity: Activity = True,
+    reclaim: Reclaim = True,
+    analyze_activity_from: AnalyzeFrom = f"{USUAL_DAYS}d",
+    beyond: Beyond = False,
+    sweep: WhomToAsk = "economical",
+    removal_cap: RemovalCap = 25,
     provisioned_by_scim: Annotated[
         bool, typer.Option("--provisioned-by-scim", help="People come and go by SCIM: removals are refused here.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a draft of a profile. Nothing runs for it until it is published."""
-    zone, moment = _zone(time_zone), now()
+    zone = zone_named(time_zone)
     given: dict[str, object] = {
-        "name": _matching(
+        "name": matching(
             name, r"[a-z0-9][a-z0-9-]{0,62}", "a profile's name has lower-case letters, digits and hyphens"
         ),
         "plan": plan,
         "time_zone": time_zone,
-        "currency": _matching(currency, r"[A-Z]{3}", "a currency has three capital letters, as EUR"),
-        "analyze_activity_from": _from_when(analyze_activity_from, moment, zone),
+        "currency": matching(currency, r"[A-Z]{3}", "a currency has three capital letters, as EUR"),
+        "activity_enabled": activity,
+        "reclaim_enabled": reclaim,
+        "analyze_activity_from": moment_from(analyze_activity_from, now(), zone, beyond=beyond),
+        "sweep": sweep,
         "removal_cap": removal_cap,
         "provisioned_by_scim": provisioned_by_scim,
     }
@@ -104,10 +117,10 @@ async def _create(
 
 def _chosen(workspaces: list[Workspace], gid: str | None) -> Workspace:
     if gid is not None:
-        named = [one for one in workspaces if one.gid == gid]
-        if not named:
+        named_so = [one for one in workspaces if one.gid == gid]
+        if not named_so:
             raise NotFound(f"the account of this connection is in no organization {gid}")
-        return named[0]
+        return named_so[0]
     organizations = [one for one in workspaces if one.is_organization]
     if not organizations:
         raise NotFound("the account of this connection is in no organization")
@@ -118,104 +131,45 @@ def _chosen(workspaces: list[Workspace], gid: str | None) -> Workspace:
 
 
 def _remarks(known: AsanaConnection, draft: Draft) -> list[str]:
-    pace = known.requests_per_minute
-    if draft.plan == "free" and pace is not None and pace > FREE_PACE:
-        again = f"./seats connect {known.alias} --requests-per-minute {FREE_PACE}"
-        return [f"Asana allows {FREE_PACE} requests a minute on the free plan, the connection asks {pace}: {again}"]
+    pace, allowed = known.requests_per_minute, requests_a_minute(draft.plan)
+    if draft.plan == "free" and pace is not None and pace > allowed:
+        again = f"./seats connect {known.alias} --requests-per-minute {allowed}"
+        return [f"Asana allows {allowed} requests a minute on the free plan, the connection asks {pace}: {again}"]
     return []
 
 
-@app.command("list", epilog=examples("profile list", "profile list --json"))
-def list_(as_json: AsJson = False) -> None:
+@app.command("list", epilog=examples("profile list", "profile list --deleted", "profile list --json"))
+def list_(
+    deleted: Annotated[bool, typer.Option("--deleted", help="Those that were deleted, by name and number.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """List the profiles."""
 
     async def read() -> list[Profile]:
         async with database() as connection:
-            return await profiles.all_of(connection)
+            return await (profiles.deleted(connection) if deleted else profiles.all_of(connection))
 
     found = run(read())
+    document = {"profiles": [described(one) | {"named": named(one)} for one in found]}
+    if deleted:
+        gone = [(named(one), at(one.deleted_at, one.time_zone), one.organization_name, one.connection) for one in found]
+        columns: tuple[str, ...] = ("profile", "deleted", "organization", "connection")
+        show(document, Sheet(columns, gone, empty="No profile was deleted."), as_json=as_json)
+        return
     rows = [(one.name, one.status, one.organization_name, one.connection, one.plan, brakes_of(one)) for one in found]
     columns = ("profile", "status", "organization", "connection", "plan", "removals")
     empty = "There is no profile yet. Next: ./seats connect ALIAS, then ./seats profile create"
-    show({"profiles": [described(one) for one in found]}, Sheet(columns, rows, empty=empty), as_json=as_json)
+    show(document, Sheet(columns, rows, empty=empty), as_json=as_json)
 
 
-@app.command("show", epilog=examples("profile show acme", "profile show acme --json"))
+@app.command("show", epilog=examples("profile show acme", "profile show acme --json", "profile show acme@7"))
 def show_(name: ProfileName, as_json: AsJson = False) -> None:
-    """Show a profile with its rule, its schedule and its connection's state."""
-    document, profile = run(_read(name))
-    zone = profile.time_zone
-    told: dict[str, object] = {
-        "profile": f"{profile.name} ({profile.display_name})",
-        "status": profile.status,
-        "organization": f"{profile.organization_name} ({profile.organization_gid})",
-        "connection": f"{profile.connection}: {document['connection_state']}",
-        "plan": profile.plan,
-        "activity from": at(profile.analyze_activity_from, zone),
-        "removals": brakes_of(profile),
-        "most in 24 hours": profile.removal_cap,
-        "work goes to": profile.work_goes_to,
-    }
-    rule, schedule = document["rule"], document["schedule"]
-    if isinstance(rule, dict):
-        told["rule"] = f"no {rule['evidence']} for {rule['threshold_days']} days"
-    if isinstance(schedule, dict) and schedule["enabled"]:
-        told["cycle"] = f"{schedule['cron']} {schedule['time_zone']}, next {at(schedule['next_due_at'], zone)}"
-    show(document, facts(told), as_json=as_json)
+    """Show a profile: its form, its switches, what its plan decides, its rule, schedule and connection."""
 
+    async def read() -> tuple[Profile, dict[str, object]]:
+        async with database() as connection:
+            profile = await a_profile(connection, name)
+            return profile, await whole(connection, profile)
 
-async def _read(name: str) -> tuple[dict[str, object], Profile]:
-    async with database() as connection:
-        profile = await the_profile(connection, name)
-        credential = await connections.credential_of(connection, profile.connection_id)
-        document = described(profile) | {
-            "connection_state": credential.state if credential else "not_connected",
-            "connection_lost_because": credential.lost_reason if credential else None,
-            "rule": await readings.rule_of(connection, profile.id),
-            "schedule": await readings.schedule_of(connection, profile.id),
-        }
-    return document, profile
-
-
-def described(profile: Profile) -> dict[str, object]:
-    """Return a profile as it stands in a JSON document."""
-    names = (
-        "name display_name status connection organization_gid organization_name plan time_zone currency"
-        " analyze_activity_from leashed removal_cap provisioned_by_scim work_goes_to reclaim_stopped_at"
-        " reclaim_stopped_by reclaim_stopped_why created_at published_at"
-    )
-    return {name: getattr(profile, name) for name in names.split()}
-
-
-def brakes_of(profile: Profile) -> str:
-    """Say in words what holds the removals of a profile back."""
-    if profile.provisioned_by_scim:
-        return "refused here: provisioned by SCIM"
-    if profile.reclaim_stopped_at is not None:
-        return f"stopped by {profile.reclaim_stopped_by}: {profile.reclaim_stopped_why}"
-    return "leashed: dry run" if profile.leashed else "unleashed"
-
-
-def _zone(name: str) -> ZoneInfo:
-    if name not in available_timezones():
-        raise BadUse(f"there is no time zone {name!r}; give one as Europe/Berlin")
-    return ZoneInfo(name)
-
-
-def _matching(value: str, pattern: str, sentence: str) -> str:
-    if not re.fullmatch(pattern, value):
-        raise BadUse(f"{sentence}, not {value!r}")
-    return value
-
-
-def _from_when(text: str, moment: datetime, zone: ZoneInfo) -> datetime:
-    if re.fullmatch(r"[0-9]{1,4}d", text):
-        return moment - timedelta(days=int(text[:-1]))
-    try:
-        begin = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadUse("--analyze-activity-from is a date as 2026-10-01, or days back as 60d") from None
-    begin = begin if begin.tzinfo else begin.replace(tzinfo=zone)
-    if begin > moment:
-        raise BadUse("--analyze-activity-from lies in the future")
-    return begin.astimezone(UTC)
+    profile, document = run(read())
+    show(document, facts(told(profile, document)), as_json=as_json)

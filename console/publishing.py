@@ -9,7 +9,7 @@ from connections.opening import open_asana
 from console.errors import BadUse, CommandFailed, Refused
 from console.finding import ProfileName, the_profile
 from console.output import AsJson, Sheet, at, show
-from console.profiles import described
+from console.profile_facts import described
 from console.session import By, connect, database, now, run, sealing
 from console.style import examples
 from console.validating import Check, validate

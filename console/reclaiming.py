@@ -8,9 +8,10 @@ import typer
 from console.errors import BadUse, Refused
 from console.finding import ProfileName, the_profile
 from console.output import AsJson, Sheet, show
-from console.profiles import brakes_of, described
+from console.profile_facts import brakes_of, described
 from console.session import By, database, now, run
 from console.style import examples, group
+from rules.switches import RECLAIM_OFF
 from store import leash, profiles
 from store.connect import Connection
 from store.profiles import Profile
@@ -78,6 +79,8 @@ def unleash(
     async def step(connection: Connection, found: Profile) -> None:
         if found.provisioned_by_scim:
             raise Refused(f"profile {name} is provisioned by SCIM: seats are taken back in the identity provider")
+        if not found.reclaim_enabled:
+            raise Refused(f"{RECLAIM_OFF}; switch it on first: ./seats profile set {name} --reclaim")
         await leash.unleash(connection, found, work_goes_to.strip())
 
     changed = _change(name, every=False, step=step)[0]

@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from console.errors import BadUse, CommandFailed, Refused
-from console.finding import Limit, OneProfile, ProfileName, the_plan, the_profile, the_run, zone_of
+from console.finding import Limit, OneProfile, ProfileName, profile_of, the_plan, the_profile, the_run, zone_of
 from console.output import AsJson, Sheet, at, facts, show
 from console.session import By, database, now, run
 from console.style import examples, group
 from messages.kinds import RunKind
+from rules.switches import why_off
 from store import cycles, runs
 from store.connect import Connection
 from store.runs import Order, Run
@@ -49,6 +50,9 @@ async def _order(kind: RunKind, name: str, plan: str | None, by: str, *, wait: b
         profile = await the_profile(connection, name)
         if profile.status != "published":
             raise Refused(f"profile {name} is a draft; publish it first: ./seats profile publish {name}")
+        off = why_off(kind, activity_enabled=profile.activity_enabled, reclaim_enabled=profile.reclaim_enabled)
+        if off is not None:
+            raise Refused(f"{off}; see ./seats profile show {name}")
         plan_hash = (await the_plan(connection, plan)).hash if plan else None
         async with connection.transaction():
             order = Order(profile_id=profile.id, kind=kind, requested_by=by, plan_hash=plan_hash)
@@ -128,8 +132,8 @@ def show_(
     async def read() -> tuple[Run, list[Run], str]:
         async with database() as connection:
             found = await the_run(connection, run_id)
-            profile = await the_profile(connection, found.profile)
-            return found, await runs.steps_of(connection, found.id), profile.time_zone
+            zone = (await profile_of(connection, found.profile_id)).time_zone
+            return found, await runs.steps_of(connection, found.id), zone
 
     found, steps, zone = run(read())
     show(_document(found, steps), *_told(found, steps, zone), as_json=as_json)

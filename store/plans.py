@@ -12,6 +12,7 @@ from rules.plan import hash_of
 from rules.switches import why_off
 from store import runs
 from store.connect import Connection
+from store.naming import NAMED
 from store.outbox import say
 
 SEVEN_DAYS = timedelta(days=7)
@@ -156,7 +157,7 @@ async def recent(connection: Connection, profile: str | None, limit: int = 20) -
     async with connection.cursor(row_factory=class_row(Plan)) as cursor:
         await cursor.execute(
             (
-                _PLAN + "WHERE %(profile)s::text IS NULL OR p.name = %(profile)s"
+                _PLAN + f"WHERE %(profile)s::text IS NULL OR {NAMED} = %(profile)s"
                 " GROUP BY l.hash, p.name ORDER BY l.made_at DESC LIMIT %(limit)s"
             ).encode(),
             {"profile": profile, "limit": limit},

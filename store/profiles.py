@@ -3,7 +3,7 @@
 What holds a profile's removals back (leash, stop, exemptions) is in `leash` and `exemptions`.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import uuid4
@@ -96,6 +96,20 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What an operator changes of a profile; what is None stays as it is."""
+
+    display_name: str | None = None
+    plan: AsanaPlan | None = None
+    time_zone: str | None = None
+    activity_enabled: bool | None = None
+    reclaim_enabled: bool | None = None
+    analyze_activity_from: datetime | None = None
+    sweep: Sweep | None = None
+    removal_cap: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
     """What publishing sets besides the profile: when its cycle runs, and how long a seat may be idle.
 
@@ -112,6 +126,20 @@ async def get(connection: Connection, name: str, *, lock: bool = False) -> Profi
     async with connection.cursor(row_factory=class_row(Profile)) as cursor:
         await cursor.execute(query, [name])
         return await cursor.fetchone()
+
+
+async def get_by_id(connection: Connection, profile_id: int) -> Profile | None:
+    """Return a profile, living or deleted."""
+    async with connection.cursor(row_factory=class_row(Profile)) as cursor:
+        await cursor.execute(_SELECT + sql.SQL("WHERE p.id = %s"), [profile_id])
+        return await cursor.fetchone()
+
+
+async def deleted(connection: Connection) -> list[Profile]:
+    """Return the deleted profiles, the last one first."""
+    async with connection.cursor(row_factory=class_row(Profile)) as cursor:
+        await cursor.execute(_SELECT + sql.SQL("WHERE p.status = 'deleted' ORDER BY p.deleted_at DESC, p.id DESC"))
+        return await cursor.fetchall()
 
 
 async def all_of(connection: Connection) -> list[Profile]:
@@ -148,6 +176,22 @@ async def create(connection: Connection, draft: Draft) -> int:
     row = await cursor.fetchone()
     assert row is not None
     return int(row[0])
+
+
+async def change(connection: Connection, profile: Profile, changes: Changes, now: datetime) -> None:
+    """Change what an operator says about a profile; what is None stays. Its schedules follow its time zone."""
+    await connection.execute(
+        """UPDATE profile SET display_name = coalesce(%(display_name)s, display_name), plan = coalesce(%(plan)s, plan),
+                  time_zone = coalesce(%(time_zone)s, time_zone),
+                  activity_enabled = coalesce(%(activity_enabled)s, activity_enabled),
+                  reclaim_enabled = coalesce(%(reclaim_enabled)s, reclaim_enabled),
+                  analyze_activity_from = coalesce(%(analyze_activity_from)s, analyze_activity_from),
+                  sweep = coalesce(%(sweep)s, sweep), removal_cap = coalesce(%(removal_cap)s, removal_cap)
+            WHERE id = %(id)s""",
+        asdict(changes) | {"id": profile.id},
+    )
+    if changes.time_zone is not None and changes.time_zone != profile.time_zone:
+        await schedules.move_to_zone(connection, profile.id, changes.time_zone, now)
 
 
 async def publish(connection: Connection, profile: Profile, publication: Publication, now: datetime) -> datetime:

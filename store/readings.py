@@ -9,6 +9,7 @@ from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from store.connect import Connection
+from store.naming import NAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ async def _events(
                        o.correlation_id, o.occurred_at, o.sent_at
                   FROM outbox o LEFT JOIN profile p ON p.id = o.profile_id
                  WHERE o.channel = 'event' AND o.id > %(after)s AND o.id <> ALL (%(but_not)s::bigint[])
-                   AND (%(profile)s::text IS NULL OR p.name = %(profile)s)
+                   AND (%(profile)s::text IS NULL OR {NAMED} = %(profile)s)
                    AND (%(name)s::text IS NULL OR o.name = %(name)s)
                    AND (%(subject)s::text IS NULL OR o.subject = %(subject)s)
                    AND (%(since)s::timestamptz IS NULL OR o.occurred_at >= %(since)s)
@@ -104,9 +105,9 @@ async def user_gids(connection: Connection, profile_id: int, person: str) -> lis
 
 
 async def profiles_on(connection: Connection, connection_id: int) -> list[str]:
-    """Return the names of the profiles that use a connection to Asana."""
+    """Return the names of the living profiles that use a connection to Asana."""
     cursor = await connection.execute(
-        "SELECT name FROM profile WHERE connection_id = %s ORDER BY name", [connection_id]
+        "SELECT name FROM profile WHERE connection_id = %s AND status <> 'deleted' ORDER BY name", [connection_id]
     )
     return [row[0] for row in await cursor.fetchall()]
 
@@ -131,6 +132,31 @@ async def schedule_of(connection: Connection, profile_id: int) -> dict[str, obje
             [profile_id],
         )
         return await cursor.fetchone()
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The OAuth application of a connection, which a child alias has from its parent; and its service account."""
+
+    client_id: str | None
+    parent: str | None
+    service_account: str | None
+    """The state of that credential; None if there is none."""
+
+
+async def application_of(connection: Connection, connection_id: int) -> Application:
+    """Return which application a connection stands on, never with a secret."""
+    async with connection.cursor(row_factory=class_row(Application)) as cursor:
+        await cursor.execute(
+            """SELECT coalesce(c.client_id, parent.client_id) AS client_id, parent.alias AS parent,
+                      (SELECT r.state FROM credential r
+                        WHERE r.connection_id = c.id AND r.kind = 'service_account') AS service_account
+                 FROM connection c LEFT JOIN connection parent ON parent.id = c.parent_id WHERE c.id = %s""",
+            [connection_id],
+        )
+        application = await cursor.fetchone()
+    assert application is not None
+    return application
 
 
 @dataclass(frozen=True, slots=True)

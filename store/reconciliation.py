@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 
 from messages.events import ReconciliationCompleted, ReconciliationFailed
 from store.connect import Connection
+from store.naming import NAMED
 from store.outbox import say
 from store.runs import Run
 
@@ -68,7 +69,7 @@ async def latest(connection: Connection, profile: str) -> list[Position]:
         await cursor.execute(
             (
                 _POSITION + "FROM license_position r JOIN profile p ON p.id = r.profile_id"
-                " WHERE p.name = %s ORDER BY r.software_model"
+                f" WHERE {NAMED} = %s ORDER BY r.software_model"
             ).encode(),
             [profile],
         )

@@ -13,6 +13,7 @@ from psycopg.rows import class_row
 from messages.commands import COMMAND_OF
 from messages.kinds import RunKind
 from store.connect import Connection
+from store.naming import NAMED
 from store.outbox import add_command
 
 _SELECT = sql.SQL(
@@ -76,7 +77,7 @@ async def get(connection: Connection, run_id: UUID, *, lock: bool = False) -> Ru
 async def recent(connection: Connection, *, profile: str | None, limit: int) -> list[Run]:
     """Return the newest runs first, of one profile or of all."""
     query = _SELECT + sql.SQL(
-        "WHERE %(profile)s::text IS NULL OR p.name = %(profile)s ORDER BY r.created_at DESC LIMIT %(limit)s"
+        f"WHERE %(profile)s::text IS NULL OR {NAMED} = %(profile)s ORDER BY r.created_at DESC LIMIT %(limit)s"
     )
     async with connection.cursor(row_factory=class_row(Run)) as cursor:
         await cursor.execute(query, {"profile": profile, "limit": limit})

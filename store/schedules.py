@@ -29,6 +29,16 @@ async def put(
     return due
 
 
+async def move_to_zone(connection: Connection, profile_id: int, time_zone: str, now: datetime) -> None:
+    """Let the profile's schedules be due by the clock of another zone from now on."""
+    cursor = await connection.execute("SELECT id, cron FROM schedule WHERE profile_id = %s FOR UPDATE", [profile_id])
+    for schedule_id, cron in await cursor.fetchall():
+        await connection.execute(
+            "UPDATE schedule SET time_zone = %s, next_due_at = %s WHERE id = %s",
+            [time_zone, next_due(cron, time_zone, now), schedule_id],
+        )
+
+
 async def due(connection: Connection, now: datetime) -> list[int]:
     """Return the schedules of published profiles whose time has come, the longest due first."""
     cursor = await connection.execute(

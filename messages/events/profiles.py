@@ -16,6 +16,17 @@ class ProfileUnpublished(Event):
     profile: str
 
 
+class ProfileDeleted(Event):
+    """Nothing is asked of Asana for the profile any more, and nobody is removed; what is known of it stays.
+
+    `profile_id` tells it from a later profile of the same name.
+    """
+
+    profile: str
+    profile_id: int
+    by: str
+
+
 class ConnectionLost(Event):
     """Asana does not accept the connection's credential any more; an operator has to connect again."""
 

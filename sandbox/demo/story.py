@@ -157,7 +157,7 @@ class Story:
             "create",
             PROFILE,
             *("--connection", ALIAS, "--plan", "advanced", "--currency", "EUR", "--removal-cap", cap),
-            *("--analyze-activity-from", LOOK_BACK),
+            *("--analyze-activity-from", LOOK_BACK, "--look-back-beyond-60-days"),
         )
         self._stack.seats("profile", "publish", PROFILE, "--no-first-cycle")
         rights = ["--quantity", str(self.day.owned), "--unit-cost", UNIT_COST, "--starts-on", "2026-01-01"]
