@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from console.errors import BadUse, NotFound
-from console.finding import PersonName, ProfileName, the_person, the_profile
+from console.finding import PersonName, ProfileName, a_profile, the_person
 from console.output import AsJson, Sheet, at, facts, named, show
 from console.session import database, now, run
 from console.style import examples
@@ -29,7 +29,7 @@ def candidates(
 
     async def read() -> list[Listed]:
         async with database() as connection:
-            found = await the_profile(connection, profile)
+            found = await a_profile(connection, profile)
             return await explanations.listed(connection, found.id, state=state, with_closed=every)
 
     found = run(read())
@@ -57,7 +57,7 @@ def explain(
 
     async def read() -> tuple[Profile, Explanation]:
         async with database() as connection:
-            where = await the_profile(connection, profile) if profile else await _where(connection, person)
+            where = await a_profile(connection, profile) if profile else await _where(connection, person)
             gid = await the_person(connection, where, person)
             found = await explanations.explain(connection, where.id, gid, now())
             assert found is not None  # the_person has seen the subscription

@@ -9,7 +9,7 @@ import psycopg
 import typer
 
 from console.errors import BadUse, Refused
-from console.finding import ProfileName, the_profile
+from console.finding import ProfileName, a_profile, the_profile
 from console.output import AsJson, Sheet, show
 from console.session import By, database, now, run
 from console.style import examples, group
@@ -74,7 +74,7 @@ def list_(profile: ProfileName, as_json: AsJson = False) -> None:
 
     async def read() -> list[Entitlement]:
         async with database() as connection:
-            return await entitlements.of_profile(connection, (await the_profile(connection, profile)).id)
+            return await entitlements.of_profile(connection, (await a_profile(connection, profile)).id)
 
     lines = run(read())
     rows = [

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from console.errors import BadUse, NotFound
-from console.finding import PersonName, ProfileName, the_person, the_profile
+from console.finding import PersonName, ProfileName, a_profile, the_person, the_profile
 from console.output import AsJson, Sheet, at, show
 from console.session import By, database, now, run
 from console.style import examples, group
@@ -64,7 +64,7 @@ def list_(profile: ProfileName, as_json: AsJson = False) -> None:
 
     async def read() -> tuple[Profile, list[Exemption]]:
         async with database() as connection:
-            found = await the_profile(connection, profile)
+            found = await a_profile(connection, profile)
             return found, await exemptions.of_profile(connection, found.id)
 
     found, exempt = run(read())
