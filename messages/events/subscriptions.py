@@ -67,3 +67,11 @@ class CoverageLost(OfSubscription):
 
     source: str
     reason: str
+
+
+class SourceLost(Event):
+    """A source that is one stream for the whole organization was refused or odd: it clears nobody until it is whole."""
+
+    profile: str
+    source: str
+    reason: str
