@@ -21,8 +21,7 @@ WITH profile_meant AS (
     SELECT p.id
       FROM pg_advisory_xact_lock(hashtextextended(%(subject)s, 0)), profile p
      WHERE p.name = %(profile)s AND p.status = 'published'
-       AND (p.activity_enabled OR %(kind)s NOT IN ('activity', 'candidates', 'reclaim'))
-       AND (p.reclaim_enabled OR %(kind)s <> 'reclaim')
+       AND (p.activity_enabled OR %(kind)s NOT IN ('activity', 'candidates')) -- a reclaim has a plan and is not plain
 ), new_request AS (
     INSERT INTO request (id, body_sha256, profile_id, kind, requested_by, received_at, run_id)
     SELECT %(id)s, %(body_sha256)s, id, %(kind)s, %(requested_by)s, %(now)s, %(run_id)s FROM profile_meant
