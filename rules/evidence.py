@@ -28,16 +28,21 @@ class Declaration:
     lag: timedelta
 
 
+# What a source cannot see is said in shared words, so that a source that does see it clears it from another's list.
+READING = "reading, logging in and likes"
+READING_IN_A_SESSION = "reading and likes within a session that began earlier"
+WORK_FOR_OTHERS = "comments on tasks that are assigned to others"
+UNFOLLOWED = "comments on tasks of others that the person stopped following"
+MADE_FOR_OTHERS = "tasks made for others, or handed to others since"
+PRIVATE = "tasks that are private to other people"
+_PART_OF = {READING_IN_A_SESSION: READING, UNFOLLOWED: WORK_FOR_OTHERS}
+"""A line that is a part of another one: whoever is blind to the whole is blind to the part."""
+
 TASKS = Declaration(
     "tasks",
     "tasks created and completed, and every story by the person, on tasks that are assigned to them",
     "private tasks that the asking account may read",
-    (
-        "reading, logging in and likes",
-        "comments on tasks that are assigned to others",
-        "tasks made for others, or handed to others since",
-        "tasks that are private to other people",
-    ),
+    (READING, WORK_FOR_OTHERS, MADE_FOR_OTHERS, PRIVATE),
     sees_any_use=False,
     lag=timedelta(minutes=2),  # the watch over a group reads the same tasks in the index of the search
 )
@@ -45,11 +50,7 @@ SEARCH = Declaration(
     "search",
     "tasks created, and every story by the person on tasks that they follow: whoever comments follows",
     "private tasks that the asking account may read",
-    (
-        "reading, logging in and likes",
-        "tasks that the person stopped following",
-        "tasks that are private to other people",
-    ),
+    (READING, UNFOLLOWED, PRIVATE),
     sees_any_use=False,
     lag=timedelta(minutes=2),  # Asana's page on search: the index is 10 to 60 seconds behind
 )
@@ -58,7 +59,10 @@ AUDIT_LOG = Declaration(
     "logins, and what people change in the organization, of the last 90 days",
     "all of it",
     (
-        "reading, commenting, and creating or completing tasks, within a session that began earlier",
+        READING_IN_A_SESSION,
+        WORK_FOR_OTHERS,
+        MADE_FOR_OTHERS,
+        PRIVATE,
         "use by a personal access token or an app alone",
     ),
     sees_any_use=True,
@@ -103,7 +107,12 @@ def enough(plan: AsanaPlan, evidence: Evidence) -> tuple[tuple[Source, ...], ...
 
 
 def unseen_by(sources: Collection[Source]) -> tuple[str, ...]:
-    """Return what none of these sources, all having looked, could have seen."""
-    first, *others = (set(DECLARATIONS[one].unseen) for one in DECLARATIONS if one in sources)
-    missed = first.intersection(*others) if others else first
-    return tuple(line for one in DECLARATIONS if one in sources for line in DECLARATIONS[one].unseen if line in missed)
+    """Return what none of these sources, all having looked, could have seen: each line once, in the sources' order."""
+    looked = [DECLARATIONS[one] for one in DECLARATIONS if one in sources]
+    lines = dict.fromkeys(line for one in looked for line in one.unseen)
+    missed = [line for line in lines if all(_is_blind(one, line) for one in looked)]
+    return tuple(line for line in missed if _PART_OF.get(line) not in missed)
+
+
+def _is_blind(source: Declaration, line: str) -> bool:
+    return line in source.unseen or _PART_OF.get(line) in source.unseen

@@ -29,7 +29,10 @@ def evidence_of(judged: Judged, verdict: Verdict) -> dict[str, object]:
         "last_act_at": seat.last_act_at.isoformat() if seat.last_act_at else None,
         "last_act": seat.last_act,
         "joined_at": seat.joined_at.isoformat(),
-        "covered": [[begin.isoformat(), end.isoformat()] for begin, end in seat.covered],
+        "covered": {
+            source: [[begin.isoformat(), end.isoformat()] for begin, end in windows]
+            for source, windows in seat.covered.items()
+        },
         "unseen": list(verdict.unseen),
     }
 

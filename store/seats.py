@@ -1,4 +1,7 @@
-"""The seats that a verdict is made of: each active subscription with its evidence, its exemptions and its candidate."""
+"""The seats that a verdict is made of: each active subscription with its evidence, its exemptions and its candidate.
+
+What a stream of the whole organization covered, it covered for everybody.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,7 +10,8 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from messages.events import CandidateState
-from rules.verdict import Rule, Seat
+from rules.evidence import Source
+from rules.verdict import Covered, Rule, Seat, Window
 from store.connect import Connection
 
 
@@ -35,6 +39,7 @@ class _Row:
     acted_at: datetime | None
     act: str | None
     proof: str | None
+    sources: list[Source]
     begins: list[datetime]
     ends: list[datetime]
     candidate_id: int | None
@@ -46,8 +51,7 @@ _SEATS = """
 SELECT s.id, s.user_gid, s.software_model, s.is_admin, s.joined_at,
        EXISTS (SELECT FROM credential c WHERE c.connection_id = p.connection_id AND c.user_gid = s.user_gid) AS is_ours,
        e.reason AS exempt_because, l.acted_at, l.act, l.proof,
-       coalesce((SELECT array_agg(lower(w) ORDER BY w) FROM unnest(v.covered) AS w), '{}') AS begins,
-       coalesce((SELECT array_agg(upper(w) ORDER BY w) FROM unnest(v.covered) AS w), '{}') AS ends,
+       v.sources, v.begins, v.ends,
        k.id AS candidate_id, k.state AS candidate_state,
        k.verdict ->> 'reason' AS candidate_reason
   FROM subscription s
@@ -57,7 +61,15 @@ SELECT s.id, s.user_gid, s.software_model, s.is_admin, s.joined_at,
   LEFT JOIN LATERAL (SELECT acted_at, act, proof FROM observation o
                       WHERE o.profile_id = s.profile_id AND o.subscription_id = s.id
                       ORDER BY acted_at DESC LIMIT 1) AS l ON true
-  LEFT JOIN coverage v ON (v.profile_id, v.subscription_id, v.source) = (s.profile_id, s.id, 'tasks')
+ CROSS JOIN LATERAL (
+       SELECT coalesce(array_agg(c.source::text ORDER BY c.source, w), '{}') AS sources,
+              coalesce(array_agg(lower(w) ORDER BY c.source, w), '{}') AS begins,
+              coalesce(array_agg(upper(w) ORDER BY c.source, w), '{}') AS ends
+         FROM (SELECT source, covered FROM coverage
+                WHERE profile_id = s.profile_id AND subscription_id = s.id
+                UNION ALL
+               SELECT source, covered FROM activity_stream WHERE profile_id = s.profile_id) AS c,
+              unnest(c.covered) AS w) AS v
   LEFT JOIN candidate k ON k.profile_id = s.profile_id AND k.subscription_id = s.id AND k.closed_at IS NULL
  WHERE s.profile_id = %(profile)s AND s.state = 'active' """
 
@@ -96,19 +108,27 @@ def _judged(row: _Row) -> Judged:
         joined_at=row.joined_at,
         last_act_at=row.acted_at,
         last_act=f"{row.act} ({row.proof})" if row.act else None,
-        covered=list(zip(row.begins, row.ends, strict=True)),
+        covered=_by_source(row),
     )
     return Judged(row.id, row.user_gid, seat, row.candidate_id, row.candidate_state, row.candidate_reason)
 
 
+def _by_source(row: _Row) -> Covered:
+    covered: dict[Source, list[Window]] = {}
+    for source, begin, end in zip(row.sources, row.begins, row.ends, strict=True):
+        covered.setdefault(source, []).append((begin, end))
+    return covered
+
+
 async def rule_of(connection: Connection, profile_id: int) -> Rule | None:
-    """Return the profile's reclamation rule for the paid seat, or None."""
+    """Return the profile's reclamation rule for the paid seat with the plan that it is judged on, or None."""
     cursor = await connection.execute(
-        "SELECT threshold_days, evidence FROM reclamation_rule WHERE profile_id = %s AND software_model = 'member'",
+        """SELECT r.threshold_days, r.evidence, p.plan FROM reclamation_rule r JOIN profile p ON p.id = r.profile_id
+            WHERE r.profile_id = %s AND r.software_model = 'member'""",
         [profile_id],
     )
     row = await cursor.fetchone()
-    return Rule(timedelta(days=row[0]), row[1]) if row else None
+    return Rule(timedelta(days=row[0]), row[1], row[2]) if row else None
 
 
 async def last_pull(connection: Connection, profile_id: int, cycle_id: UUID | None) -> datetime | None:

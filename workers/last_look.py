@@ -1,52 +1,81 @@
-"""The last look at a person before a removal: what they did since, then their membership, close to the call."""
+"""The last look at a person before a removal: what they did since, then their membership, close to the call.
+
+Every task source of the plan is asked, whatever the one before it said, each up to the moment at which the look began.
+The search's index is behind by its lag, so what happened in its last moments shows in the tasks alone, which are read
+as they are; what only the search can see is seen up to the lag.
+"""
 
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from asana_api.errors import AsanaError, NotAuthorized, TryLater
+from rules.evidence import AsanaPlan, task_sources
 from rules.removal import Membership
-from store import activity
-from store.activity import Asked, Seen
+from sources.contract import Findings, Found
+from store import asking
+from store.asking import Person
 from store.removals import Item
-from workers.activity import ask
+from workers.asking import Question, look
 from workers.slicing import Slice
 from workers.station import Asana
+
+PERMITS_FOR_A_SOURCE = 12
+"""A page of tasks, the stories of several, and what is asked besides."""
 
 
 @dataclass(frozen=True)
 class Look:
     """What the last look saw, and when its last byte came."""
 
-    asked: Asked
-    seen: Seen
+    person: Person
+    findings: list[Findings]
     membership: Membership | None
     trouble: str | None
     began_at: datetime
     at: datetime
     at_monotonic: float
 
+    @property
+    def trouble_with_activity(self) -> str | None:
+        """Say why a source told nothing of the person; None if all of them did."""
+        return next((why for found in self.findings for why in found.troubles.values()), None)
+
     def evidence(self) -> dict[str, object]:
         """Return it as it is kept with the intent: no names."""
+        act = self._last_act()
         return {
             "reason": "last_look",
             "at": self.at.isoformat(),
-            "activity_since": self.asked.since.isoformat(),
-            "act": self.seen.act,
-            "acted_at": self.seen.acted_at.isoformat() if self.seen.acted_at else None,
+            "activity_since": self.person.tasks_since.isoformat(),
+            "sources": [found.source for found in self.findings],
+            "act": act.act if act else None,
+            "acted_at": act.at.isoformat() if act else None,
         }
+
+    def _last_act(self) -> Found | None:
+        acts = [act for found in self.findings for act in found.acts if act.user_gid == self.person.user_gid]
+        return max(acts, key=lambda act: act.at, default=None)
+
+
+def permits_for(plan: AsanaPlan) -> int:
+    """Return how many permits a look takes at most, as a rule; whoever needs more waits for them."""
+    return PERMITS_FOR_A_SOURCE * len(task_sources(plan))
 
 
 async def look_at(piece: Slice, asana: Asana, person: Item) -> Look | None:
     """Read the person's activity, then their membership; None if they are no active paid seat any more."""
-    async with piece.station.pool.connection() as connection:
-        asked = await activity.ask_about(connection, person.profile_id, person.subscription_id)
-    if asked is None:
-        return None
     began_at = piece.now()
-    seen = await ask(asana, asked)
+    async with piece.station.pool.connection() as connection:
+        known = await asking.people(
+            connection, person.profile_id, [person.subscription_id], threshold=timedelta(0), now=began_at
+        )
+    if not known:
+        return None
+    question = Question(asana.reader, asana.organization_gid, asana.plan, timedelta(0), began_at)
+    findings = await look(question, known[0], always_deep=True)
     membership, trouble = await _membership(asana, person.user_gid)
-    return Look(asked, seen, membership, trouble, began_at, piece.now(), time.monotonic())
+    return Look(known[0], findings, membership, trouble, began_at, piece.now(), time.monotonic())
 
 
 async def _membership(asana: Asana, user_gid: str) -> tuple[Membership | None, str | None]:

@@ -31,20 +31,19 @@ from asana_api.errors import (
 from connections.sealing import SealBroken
 from connections.tokens import ConnectionIsLost, NotConnected
 from rules.removal import Keep, Planned, last_look
-from store import activity, candidates, removals, seats, settlements
+from store import candidates, removals, seats, settlements
 from store.budget import CredentialGone
 from store.candidates import Change
 from store.connect import Connection
 from store.removals import Item
 from store.settlements import Settlement
-from workers.last_look import Look, look_at
+from workers.keeping_activity import keep_findings
+from workers.last_look import Look, look_at, permits_for
 from workers.retrying import RetryLater
 from workers.slicing import Slice
 from workers.station import Asana, Station
 
 log = structlog.get_logger(__name__)
-
-PERMITS_FOR_A_LOOK = 12
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ async def remove(piece: Slice, person: Item) -> Ended:
     if held is not None:
         return Held(held)
     asana = await piece.station.asana(piece.run.profile)
-    async with asana.opened.permits.reserved(PERMITS_FOR_A_LOOK):
+    async with asana.opened.permits.reserved(permits_for(asana.plan)):
         look = await look_at(piece, asana, person)
         return await _decide(piece, asana, person, look)
 
@@ -90,7 +89,9 @@ async def _decide(piece: Slice, asana: Asana, person: Item, look: Look | None) -
         if held is not None:
             return Held(held)
         if look is not None:
-            await activity.record(connection, person.profile_id, [look.seen], until=look.began_at, now=now)
+            await keep_findings(
+                connection, person.profile_id, [look.person], look.findings, asked_at=look.began_at, now=now
+            )
         keep = await _reason_to_keep(connection, person, look, now)
         if keep is not None:
             await _stays(connection, piece, person, keep, now)
@@ -117,8 +118,8 @@ async def _reason_to_keep(connection: Connection, person: Item, look: Look | Non
         return Keep("unknown", f"Asana would not say: {look.trouble}", None)
     planned = Planned(person.membership_gid, person.joined_at)
     keep = last_look(planned, look.membership, judged.seat, rule, looked_at=look.began_at, now=now)
-    if look.seen.trouble is not None and (keep is None or keep.candidate is None):
-        return Keep("unknown", f"Asana would not say: {look.seen.trouble}", None)
+    if look.trouble_with_activity is not None and (keep is None or keep.candidate is None):
+        return Keep("unknown", f"Asana would not say: {look.trouble_with_activity}", None)
     return keep
 
 

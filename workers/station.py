@@ -11,9 +11,11 @@ from asana_api.client import AsanaClient
 from asana_api.sending import make_ready
 from connections.opening import OpenedAsana, SharedAsana
 from connections.sealing import Sealing
+from rules.evidence import AsanaPlan
 from settings import Settings
 from store import profiles
 from store.connect import Connection, Pool, open_pool
+from store.profiles import Sweep
 
 
 def utc_now() -> datetime:
@@ -23,14 +25,21 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Asana:
-    """A profile's organization, and Asana opened with the credential of its connection."""
+    """A profile's organization, what decides on its sources, and Asana opened with its connection's credentials."""
 
     organization_gid: str
     opened: OpenedAsana
+    plan: AsanaPlan
+    sweep: Sweep
 
     @property
     def client(self) -> AsanaClient:
         """The authorised client."""
+        return self.opened.client
+
+    @property
+    def reader(self) -> AsanaClient:
+        """The client that activity is read with."""
         return self.opened.client
 
 
@@ -86,4 +95,5 @@ class Station:
             profile = await profiles.get(connection, profile_name)
         assert profile is not None
         assert profile.organization_gid is not None
-        return Asana(profile.organization_gid, await self._asana.of(profile.connection_id))
+        opened = await self._asana.of(profile.connection_id)
+        return Asana(profile.organization_gid, opened, profile.plan, profile.sweep)

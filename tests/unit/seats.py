@@ -9,7 +9,7 @@ from rules.verdict import Rule, Seat
 NOW = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 INSTANT = timedelta(microseconds=1)
-RULE = Rule(threshold=60 * DAY, evidence="work")
+RULE = Rule(threshold=60 * DAY, evidence="work", plan="free")
 PULLED = NOW - timedelta(hours=1)
 IDLE_SINCE = NOW - RULE.threshold
 
@@ -24,6 +24,6 @@ def seat(**changed: Any) -> Seat:  # noqa: ANN401 - whatever a seat has
         joined_at=NOW - 900 * DAY,
         last_act_at=NOW - 90 * DAY,
         last_act="comment_added (task/1/story/2)",
-        covered=[(NOW - 120 * DAY, PULLED)],
+        covered={"tasks": [(NOW - 120 * DAY, PULLED)]},
     )
     return replace(idle, **changed)

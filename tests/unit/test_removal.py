@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from rules.evidence import TASKS
 from rules.removal import Guard, Keep, Membership, Planned, held_back, last_look
 from tests.unit.seats import DAY, INSTANT, NOW, RULE, seat
 
@@ -18,7 +19,7 @@ LOOKED = NOW - timedelta(seconds=2)
 
 
 def look(membership: Membership | None = AS_PLANNED, **of_seat: Any) -> Keep | None:  # noqa: ANN401 - what a seat has
-    freshest = seat(**{"covered": [(NOW - 120 * DAY, LOOKED)], **of_seat})
+    freshest = seat(**{"covered": {"tasks": [(NOW - 120 * DAY, LOOKED)]}, **of_seat})
     return last_look(PLANNED, membership, freshest, RULE, looked_at=LOOKED, now=NOW)
 
 
@@ -54,8 +55,8 @@ def test_a_membership_that_is_not_as_planned_is_kept_and_the_candidate_closed(
         ({"is_admin": True}, "admin", "closed_skipped"),
         ({"is_ours": True}, "our_own", "closed_skipped"),
         ({"software_model": "guest"}, "no_paid_seat", "closed_skipped"),
-        ({"covered": []}, "not_covered", None),
-        ({"covered": [(NOW - 120 * DAY, LOOKED - INSTANT)]}, "not_covered", None),
+        ({"covered": {}}, "not_covered", None),
+        ({"covered": {"tasks": [(NOW - 120 * DAY, LOOKED - TASKS.lag - INSTANT)]}}, "not_covered", None),
         ({"last_act_at": None, "last_act": None}, "never_seen", "attention_required"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from rules.evidence import TASKS
 from rules.verdict import FRESH, Rule, Seat, judge
 from tests.unit.seats import DAY, IDLE_SINCE, INSTANT, NOW, PULLED, RULE, seat
 
@@ -25,7 +26,7 @@ def outcome_of(judged: Seat, rule: Rule = RULE, pulled: datetime = PULLED) -> tu
         (seat(is_admin=True), ("keep", "admin")),
         (seat(is_ours=True), ("keep", "our_own")),
         (seat(exempt_because="on leave"), ("keep", "exempt")),
-        (seat(covered=[]), ("keep", "not_covered")),
+        (seat(covered={}), ("keep", "not_covered")),
     ],
 )
 def test_what_a_seat_becomes(judged: Seat, expected: tuple[str, str]) -> None:
@@ -65,7 +66,7 @@ def test_who_was_put_back_is_new_whatever_they_did_before() -> None:
     [(FRESH - INSTANT, "ready"), (FRESH, "ready"), (FRESH + INSTANT, "keep")],
 )
 def test_a_pull_older_than_24_hours_says_nothing_about_now(age: timedelta, expected: str) -> None:
-    judged = seat(covered=[(NOW - 120 * DAY, NOW)])
+    judged = seat(covered={"tasks": [(NOW - 120 * DAY, NOW)]})
     assert outcome_of(judged, pulled=NOW - age)[0] == expected
 
 
@@ -79,7 +80,8 @@ def test_a_stale_pull_is_named_as_the_reason() -> None:
         ([(IDLE_SINCE, PULLED)], "ready"),
         ([(IDLE_SINCE - INSTANT, PULLED + INSTANT)], "ready"),
         ([(IDLE_SINCE + INSTANT, PULLED)], "not_covered"),
-        ([(IDLE_SINCE, PULLED - INSTANT)], "not_covered"),
+        ([(IDLE_SINCE, PULLED - TASKS.lag)], "ready"),
+        ([(IDLE_SINCE, PULLED - TASKS.lag - INSTANT)], "not_covered"),
         ([(IDLE_SINCE, NOW - 30 * DAY), (NOW - 30 * DAY + INSTANT, PULLED)], "not_covered"),
         ([(NOW - 400 * DAY, NOW - 300 * DAY), (IDLE_SINCE, PULLED)], "ready"),
     ],
@@ -87,17 +89,17 @@ def test_a_stale_pull_is_named_as_the_reason() -> None:
 def test_one_window_has_to_reach_from_the_threshold_to_the_pull(
     covered: list[tuple[datetime, datetime]], expected: str
 ) -> None:
-    outcome, reason = outcome_of(seat(covered=covered))
+    outcome, reason = outcome_of(seat(covered={"tasks": covered}))
     assert (outcome if outcome != "keep" else reason) == expected
 
 
 def test_the_window_reaches_back_to_the_threshold_for_who_joined_at_it() -> None:
-    judged = seat(joined_at=IDLE_SINCE, covered=[(IDLE_SINCE, PULLED)])
+    judged = seat(joined_at=IDLE_SINCE, covered={"tasks": [(IDLE_SINCE, PULLED)]})
     assert outcome_of(judged) == ("ready", "idle")
 
 
 def test_a_rule_that_wants_any_use_keeps_whom_no_source_of_it_saw() -> None:
-    assert outcome_of(seat(), Rule(60 * DAY, "any_use")) == ("keep", "no_source")
+    assert outcome_of(seat(), Rule(60 * DAY, "any_use", "free")) == ("keep", "no_source")
 
 
 def test_the_sentences_say_the_date_the_act_and_what_could_not_be_seen() -> None:
@@ -124,12 +126,12 @@ def test_no_seat_with_a_gap_in_what_was_seen_is_ever_a_candidate(
 ) -> None:
     pulled = NOW - timedelta(hours=pulled_ago)
     since = max(IDLE_SINCE, joined)
-    begin = since + gap * max(pulled - since, timedelta(0))
+    begin = since + gap * max(pulled - TASKS.lag - since, timedelta(0))
     end = begin + timedelta(microseconds=length)
     windows = [(NOW - 900 * DAY, begin - INSTANT), (end, NOW)]
-    if end > pulled:
+    if end > pulled - TASKS.lag:
         windows = windows[:1]
-    judged = seat(joined_at=joined, last_act_at=last_act, covered=windows)
+    judged = seat(joined_at=joined, last_act_at=last_act, covered={"tasks": windows})
     assert outcome_of(judged, pulled=pulled)[0] == "keep"
 
 
@@ -151,8 +153,8 @@ def test_no_seat_with_a_gap_in_what_was_seen_is_ever_a_candidate(
 def test_an_admin_a_guest_a_reader_who_is_exempt_or_ourselves_is_never_a_candidate(
     never: dict[str, object], joined: datetime, last_act: datetime | None, days: int
 ) -> None:
-    judged = seat(joined_at=joined, last_act_at=last_act, covered=[(NOW - 5000 * DAY, NOW)], **never)
-    assert outcome_of(judged, Rule(days * DAY, "work"))[0] == "keep"
+    judged = seat(joined_at=joined, last_act_at=last_act, covered={"tasks": [(NOW - 5000 * DAY, NOW)]}, **never)
+    assert outcome_of(judged, Rule(days * DAY, "work", "free"))[0] == "keep"
 
 
 @settings(deadline=None, max_examples=300)
@@ -163,12 +165,12 @@ def test_a_candidate_always_joined_and_was_idle_longer_than_the_rule_and_was_see
     joined: datetime, last_act: datetime | None, days: int, lower: int, upper: int
 ) -> None:
     window = (NOW - lower * DAY, NOW - timedelta(hours=upper))
-    judged = seat(joined_at=joined, last_act_at=last_act, covered=[window] if window[0] < window[1] else [])
-    outcome, _ = outcome_of(judged, Rule(days * DAY, "work"))
+    judged = seat(joined_at=joined, last_act_at=last_act, covered={"tasks": [window] if window[0] < window[1] else []})
+    outcome, _ = outcome_of(judged, Rule(days * DAY, "work", "free"))
     if outcome != "keep":
         idle_since = NOW - days * DAY
         assert joined <= idle_since
         assert last_act is None or last_act < idle_since
         assert window[0] <= max(idle_since, joined)
-        assert window[1] >= PULLED
+        assert window[1] >= PULLED - TASKS.lag
         assert (outcome == "ready") == (last_act is not None)

@@ -134,7 +134,7 @@ async def test_the_evidence_of_a_candidate_says_what_it_stood_on(asana: Running,
         evidence = row["evidence"]
         assert isinstance(evidence, dict)
         assert evidence["reason"] == "idle"
-        assert evidence["covered"] == [["2025-11-02T06:00:00+00:00", "2026-03-02T06:00:00+00:00"]]
+        assert evidence["covered"]["tasks"] == [["2025-11-02T06:00:00+00:00", "2026-03-02T06:00:00+00:00"]]
         assert "reading, logging in and likes" in evidence["unseen"]
         assert str(evidence["last_act"]) in str(row["why"])
         assert row["decided_by"] == "seatkeeper"
