@@ -12,6 +12,7 @@ from console import (
     candidates,
     changing,
     connecting,
+    coverage,
     dead,
     entitlements,
     events,
@@ -93,6 +94,7 @@ app.command("run", epilog=runs.HELP)(runs.run_)
 app.add_typer(runs.app, name="runs")
 app.command("candidates", epilog=candidates.HELP)(candidates.candidates)
 app.command("explain", epilog=candidates.HELP_EXPLAIN)(candidates.explain)
+app.command("coverage", epilog=coverage.HELP)(coverage.coverage)
 app.command("plan", epilog=plans.HELP)(plans.plan)
 app.command("approve", epilog=plans.HELP_APPROVE)(plans.approve)
 app.add_typer(plans.app, name="plans")

@@ -1,6 +1,10 @@
 """`seats candidates` and `seats explain`: who is one seat too many, and how we know."""
 
+from datetime import datetime
+from itertools import pairwise
+from operator import itemgetter
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -10,9 +14,11 @@ from console.output import AsJson, Sheet, at, facts, named, show
 from console.session import database, now, run
 from console.style import examples
 from messages.events import CandidateState
+from rules.evidence import DECLARATIONS, Source
+from rules.outlook import Outlook
 from store import explanations, profiles, readings
 from store.connect import Connection
-from store.explanations import Explanation, Listed
+from store.explanations import Explanation, Listed, Look
 from store.profiles import Profile
 
 HELP = examples("candidates acme", "candidates acme --state ready --json")
@@ -52,7 +58,8 @@ def explain(
 ) -> None:
     """Say why a person is, or is not, a candidate.
 
-    Shows the verdict as it would be now, its evidence, what the source cannot see, and every decision so far.
+    Shows the verdict as it would be now, what each source saw and when, the gaps between, what it cannot see, the
+    earliest day on which the person could become a candidate, and every decision so far.
     """
 
     async def read() -> tuple[Profile, Explanation]:
@@ -78,32 +85,80 @@ async def _where(connection: Connection, person: str) -> Profile:
 
 
 def _told(where: Profile, found: Explanation) -> list[Sheet | str]:
-    seat, verdict, zone = found.subscription, found.verdict, where.time_zone
-    last = f"{at(seat.last_act_at, zone)}: {seat.last_act}, proof {seat.proof}" if seat.last_act_at else "none was seen"
+    seat, zone = found.subscription, where.time_zone
+    last = (
+        f"{at(seat.last_act_at, zone)}: {seat.last_act}, by {_named(seat.source)}, proof {seat.proof}"
+        if seat.last_act_at
+        else "none was seen"
+    )
     parts: list[Sheet | str] = [
         f"{seat.name or seat.user_gid} {_in_a_word(found)}",
         facts(
             {
                 "person": " ".join(filter(None, (seat.name, seat.email and f"<{seat.email}>", f"({seat.user_gid})"))),
                 "seat": f"{seat.software_model}{', admin' if seat.is_admin else ''}, since {at(seat.joined_at, zone)}",
+                "gone": at(seat.gone_at, zone) or None,
                 "last activity": last,
-                "seen without a gap": "; ".join(f"{at(a, zone)} to {at(b, zone)}" for a, b in found.covered)
-                or "nothing",
-                "last asked": at(seat.asked_at, zone) or "never",
-                "trouble": seat.trouble,
-                "rule": found.threshold_days and f"a candidate after {named(found.threshold_days, 'day')} without work",
+                "rule": found.threshold_days
+                and f"a candidate after {named(found.threshold_days, 'day')} without {_wanted(found)}",
                 "candidate": found.candidate_state or "no",
+                "could become one": found.outlook and _ahead(found.outlook, zone),
             }
         ),
+        "",
+        _sources(found, zone),
+        "",
+        *(_declared(look.source) for look in found.looks),
     ]
-    if verdict and verdict.unseen:
-        parts.append(f"What the source cannot see: {'; '.join(verdict.unseen)}.")
+    if found.verdict and found.verdict.unseen:
+        parts += ["", f"What the source cannot see: {'; '.join(found.verdict.unseen)}."]
     if found.decisions:
         rows = [
             (at(one.decided_at, zone), one.state_from, one.state_to, one.decided_by, one.why) for one in found.decisions
         ]
-        parts.append(Sheet(("decided", "from", "to", "by", "why"), rows))
+        parts += ["", Sheet(("decided", "from", "to", "by", "why"), rows)]
     return parts
+
+
+def _sources(found: Explanation, zone: str) -> Sheet:
+    """Lay out a line for each window, and one for each gap between two: what was not seen is not left out."""
+    rows: list[tuple[str, ...]] = []
+    for look in found.looks:
+        lines = [("seen", begin, end) for begin, end in look.covered]
+        lines += [("NOT SEEN", begin, end) for begin, end in gaps_between(look.covered)]
+        told = [
+            (f"{at(begin, zone)} to {at(end, zone)}", word) for word, begin, end in sorted(lines, key=itemgetter(1))
+        ]
+        first, *others = told or [("nothing", "")]
+        asked = at(look.asked_at, zone) or "never"
+        rows.append((_named(look.source), *first, asked, look.trouble or ""))
+        rows.extend(("", *one, "", "") for one in others)
+    return Sheet(("source", "window", "", "last asked", "trouble"), rows, empty="No source has said anything yet.")
+
+
+def gaps_between(windows: list[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """Return what lies between windows that stand in their order."""
+    return [(end, begin) for (_, end), (begin, _) in pairwise(windows)]
+
+
+def _declared(source: Source) -> str:
+    one = DECLARATIONS[source]
+    sees = f"{_named(source)} sees {one.sees}. Of private work: {one.private_work}."
+    return f"{sees} It cannot see: {'; '.join(one.unseen)}."
+
+
+def _named(source: Source | None) -> str:
+    return (source or "nothing").replace("_", " ")
+
+
+def _wanted(found: Explanation) -> str:
+    return "any use" if found.evidence == "any_use" else "work"
+
+
+def _ahead(ahead: Outlook, zone: str) -> str:
+    if ahead.earliest is None:
+        return f"only if {ahead.condition}"
+    return f"on {ahead.earliest.astimezone(ZoneInfo(zone)):%Y-%m-%d} at the earliest, if {ahead.condition}"
 
 
 def _in_a_word(found: Explanation) -> str:
@@ -117,21 +172,41 @@ def _in_a_word(found: Explanation) -> str:
 
 
 def _document(where: Profile, found: Explanation) -> dict[str, object]:
-    seat, verdict = found.subscription, found.verdict
+    seat, verdict, ahead = found.subscription, found.verdict, found.outlook
     names = (
         "subscription_id user_gid name email software_model is_admin joined_at state gone_at gone_because last_act_at"
-        " last_act proof source asked_at trouble"
+        " last_act proof source"
     )
     decided = "decided_at state_from state_to decided_by why evidence"
     return {
         "profile": where.name,
         "sentence": f"{seat.name or seat.user_gid} {_in_a_word(found)}",
         **{name: getattr(seat, name) for name in names.split()},
-        "covered": [{"from": begin, "to": end} for begin, end in found.covered],
+        "sources": [_look(one) for one in found.looks],
         "threshold_days": found.threshold_days,
+        "evidence": found.evidence,
         "verdict": None
         if verdict is None
         else {"outcome": verdict.outcome, "reason": verdict.reason, "why": verdict.why, "unseen": list(verdict.unseen)},
+        "outlook": ahead and {"earliest": ahead.earliest, "condition": ahead.condition},
         "candidate_state": found.candidate_state,
         "decisions": [{name: getattr(one, name) for name in decided.split()} for one in found.decisions],
     }
+
+
+def _look(look: Look) -> dict[str, object]:
+    one = DECLARATIONS[look.source]
+    return {
+        "source": look.source,
+        "covered": _windows(look.covered),
+        "gaps": _windows(gaps_between(look.covered)),
+        "asked_at": look.asked_at,
+        "trouble": look.trouble,
+        "sees": one.sees,
+        "private_work": one.private_work,
+        "unseen": list(one.unseen),
+    }
+
+
+def _windows(windows: list[tuple[datetime, datetime]]) -> list[dict[str, datetime]]:
+    return [{"from": begin, "to": end} for begin, end in windows]

@@ -28,8 +28,9 @@ SELECT profile_id, user_gid, '9' || user_gid, 'member', false, now() - interval 
 INSERT INTO observation
 SELECT profile_id, id, 'tasks', 'task_completed', now() - CASE user_gid WHEN '103' THEN interval '2 days'
        ELSE interval '100 days' END, 'task/7', now() FROM subscription;
-INSERT INTO coverage SELECT profile_id, id, 'tasks', tstzmultirange(tstzrange(now() - interval '80 days', now())), now()
-  FROM subscription;
+INSERT INTO coverage
+SELECT profile_id, id, source, tstzmultirange(tstzrange(now() - interval '80 days', now())), now()
+  FROM subscription, unnest(ARRAY['tasks', 'search']) AS source;
 INSERT INTO candidate (profile_id, subscription_id, state, why, verdict, found_run, opened_at, changed_at)
 SELECT s.profile_id, s.id, 'ready', 'no act of work seen for 100 days', '{"reason": "idle"}', r.id, now(), now()
   FROM subscription s JOIN run r ON r.profile_id = s.profile_id AND r.kind = 'candidates' WHERE s.user_gid <> '103';
@@ -83,7 +84,11 @@ def test_every_command_has_examples_and_prints_documents() -> None:
         (["plans", "list"], {"plans"}),
         (["candidates", "acme"], {"profile", "by_state", "candidates"}),
         (["candidates", "acme", "--state=ready"], {"profile", "by_state", "candidates"}),
-        (["explain", "MARA@example.com"], {"sentence", "verdict", "covered", "decisions", "candidate_state"}),
+        (
+            ["explain", "MARA@example.com"],
+            {"sentence", "verdict", "sources", "outlook", "decisions", "candidate_state"},
+        ),
+        (["coverage", "acme"], {"profile", "sources", "days", "unknown"}),
         (["position", "acme"], {"profile", "positions"}),
         (["entitlement", "list", "acme"], {"entitlements"}),
         (["exempt", "list", "acme"], {"exemptions"}),
