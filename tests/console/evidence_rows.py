@@ -7,6 +7,20 @@ import psycopg
 
 from tests.conftest import Database
 
+PROFILES = """
+WITH c AS (
+    INSERT INTO connection (alias, base_url) VALUES ('acme', 'http://127.0.0.1:1') RETURNING id),
+p AS (
+    INSERT INTO profile (name, display_name, connection_id, organization_gid, status, plan, time_zone,
+                         analyze_activity_from, published_at)
+    SELECT name, name, c.id, '1201', 'published', 'advanced', 'Europe/Berlin', now() - interval '90 days', now()
+      FROM c, unnest(ARRAY['acme', 'other']) AS name RETURNING id),
+m AS (
+    INSERT INTO software_model
+    SELECT id, key, key, key = 'member' FROM p, unnest(ARRAY['member', 'guest']) AS key)
+SELECT count(*) FROM p;
+INSERT INTO reclamation_rule SELECT id, 'member', 60, 'work', false FROM profile;
+"""
 PEOPLE = """
 INSERT INTO run (profile_id, kind, state, correlation_id, requested_by, created_at, started_at, ended_at)
 SELECT id, 'activity', 'finished', gen_random_uuid(), 'Ola', now() - interval '1 hour', now() - interval '1 hour', now()
@@ -36,15 +50,19 @@ SELECT profile_id, id, 'search', '{}', now(), 'Asana refuses. GET /tasks/1209999
 """
 
 
-def write(database: Database) -> None:
+def write_profiles(database: Database) -> None:
+    """Add the published profiles acme and other, their times in Berlin, with nobody in them."""
+    execute(database, PROFILES)
+
+
+def write_people(database: Database) -> None:
     """Add to the profile acme: 101 idle, 102 active, 103 new, 104 an admin nobody asked about, 105 with a gap in tasks
     and refused by search, 106 a guest, 107 gone.
     """
-    with psycopg.connect(database.owner_url) as owner:
-        owner.execute(PEOPLE.encode())
+    execute(database, PEOPLE)
 
 
-def execute(database: Database, statement: str) -> None:
-    """Change a row as the database's owner."""
+def execute(database: Database, statements: str) -> None:
+    """Change rows as the database's owner."""
     with psycopg.connect(database.owner_url) as owner:
-        owner.execute(statement.encode())
+        owner.execute(statements.encode())

@@ -46,13 +46,19 @@ def test_what_does_not_fit_goes_on_below() -> None:
     assert max(map(len, lines)) <= 15 + 14
 
 
+@pytest.fixture
+def known(seats: Seats, database: Database) -> Seats:
+    evidence_rows.write_profiles(database)
+    evidence_rows.write_people(database)
+    return seats
+
+
 @pytest.mark.services
 class TestOfAProfile:
     """With people, windows and gaps in a database."""
 
-    def test_shares_by_day_and_source(self, published: Seats, database: Database) -> None:
-        evidence_rows.write(database)
-        document = published.ok("coverage", "acme", "--days=60")
+    def test_shares_by_day_and_source(self, known: Seats) -> None:
+        document = known.ok("coverage", "acme", "--days=60")
         tasks, search = (document["days"][one] for one in ("tasks", "search"))
         assert len(tasks) == len(search) == 60
         # 104 was never asked about, 105 has a gap of ten days in tasks, 103 joined 20 days ago, guests do not count.
@@ -65,44 +71,40 @@ class TestOfAProfile:
         assert (unknown["source"], unknown["people"]) == ("search", 1)
         assert "1209999999999" not in unknown["reason"]
 
-    def test_the_last_day_counts_up_to_the_newest_coverage(self, published: Seats, database: Database) -> None:
-        evidence_rows.write(database)
+    def test_the_last_day_counts_up_to_the_newest_coverage(self, known: Seats, database: Database) -> None:
         evidence_rows.execute(
             database,
             """UPDATE coverage SET covered = covered * tstzmultirange(tstzrange(NULL, now() - interval '26 hours'))""",
         )
-        tasks = published.ok("coverage", "acme")["days"]["tasks"]
+        tasks = known.ok("coverage", "acme")["days"]["tasks"]
         assert (tasks[-1]["seen"], tasks[-4]["seen"]) == (0, 4)
         assert max(one["seen"] for one in tasks[-3:-1]) == 4  # the day on which the coverage ends
 
-    def test_in_a_terminal_of_any_width(self, published: Seats, database: Database) -> None:
-        evidence_rows.write(database)
-        wide = published("coverage", "acme", COLUMNS="200").out
+    def test_in_a_terminal_of_any_width(self, known: Seats) -> None:
+        wide = known("coverage", "acme", COLUMNS="200").out
         assert "\x1b" not in wide
         assert len([line for line in wide.split("One character")[0].splitlines() if line.startswith("tasks")]) == 1
-        narrow = published("coverage", "acme", COLUMNS="50").out
+        narrow = known("coverage", "acme", COLUMNS="50").out
         picture = narrow.split("One character")[0].splitlines()
         assert len([line for line in picture if line.startswith("tasks")]) == 2
         assert max(map(len, picture)) <= 50
 
-    def test_a_stream_counts_for_everybody(self, published: Seats, database: Database) -> None:
-        evidence_rows.write(database)
+    def test_a_stream_counts_for_everybody(self, known: Seats, database: Database) -> None:
         evidence_rows.execute(
             database,
             """INSERT INTO activity_stream SELECT id, 'audit_log',
                       tstzmultirange(tstzrange(now() - interval '30 days', now())), NULL, now(), 'answer 403'
                  FROM profile""",
         )
-        document = published.ok("coverage", "acme")
+        document = known.ok("coverage", "acme")
         log = document["days"]["audit_log"]
         assert (log[5]["seen"], log[-10]["seen"]) == (0, 5)
         assert {(one["reason"], one["people"]) for one in document["unknown"]} >= {("answer 403", 5)}
 
-    def test_where_nothing_is_there_it_says_what_to_do(self, published: Seats, database: Database) -> None:
-        assert "./seats run download acme" in published("coverage", "acme").out
-        evidence_rows.write(database)
+    def test_where_nothing_is_there_it_says_what_to_do(self, known: Seats, database: Database) -> None:
+        assert "./seats run download other" in known("coverage", "other").out
         evidence_rows.execute(database, "DELETE FROM coverage")
-        told = published("coverage", "acme").out
+        told = known("coverage", "acme").out
         assert "./seats run activity acme" in told
         assert "No source was asked yet" in told
-        assert published("coverage", "nobody").code == 3
+        assert known("coverage", "nobody").code == 3

@@ -86,7 +86,7 @@ def test_every_command_has_examples_and_prints_documents() -> None:
         (["candidates", "acme", "--state=ready"], {"profile", "by_state", "candidates"}),
         (
             ["explain", "MARA@example.com"],
-            {"sentence", "verdict", "sources", "outlook", "decisions", "candidate_state"},
+            {"sentence", "verdict", "sources", "decisions", "candidate_state"},
         ),
         (["coverage", "acme"], {"profile", "sources", "days", "unknown"}),
         (["position", "acme"], {"profile", "positions"}),

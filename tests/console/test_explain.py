@@ -12,9 +12,10 @@ pytestmark = pytest.mark.services
 
 
 @pytest.fixture
-def known(published: Seats, database: Database) -> Seats:
-    evidence_rows.write(database)
-    return published
+def known(seats: Seats, database: Database) -> Seats:
+    evidence_rows.write_profiles(database)
+    evidence_rows.write_people(database)
+    return seats
 
 
 def test_each_source_with_its_windows_gaps_trouble_and_blind_spots(known: Seats) -> None:
@@ -93,6 +94,5 @@ def test_a_stream_speaks_of_everybody(known: Seats, database: Database) -> None:
 
 
 def test_somebody_of_another_organization_is_not_found(known: Seats) -> None:
-    known.ok("profile", "create", "other", "--connection=acme", "--plan=free")
     assert known("explain", "101", "--profile=other").code == 3
     assert known.ok("explain", "101")["profile"] == "acme"
