@@ -30,31 +30,33 @@ Gid = Annotated[str, Field(pattern=r"^[0-9]{1,32}$")]
 Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_only_iso)]
 
 
-class _Answer(BaseModel):
+class Answered(BaseModel):
+    """What every answer is: strict, and deaf to fields that nobody asked for."""
+
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
-class Ref(_Answer):
+class Ref(Answered):
     """Somebody or something, by gid alone."""
 
     gid: Gid
 
 
-class Named(_Answer):
+class Named(Answered):
     """A person as a membership names them."""
 
     gid: Gid
     name: str
 
 
-class Vacation(_Answer):
+class Vacation(Answered):
     """When a person said that they are away. Whole days in their own time zone."""
 
     start_on: date | None = None
     end_on: date | None = None
 
 
-class Membership(_Answer):
+class Membership(Answered):
     """One person's seat. `is_active` is true for people who were invited and never came, too."""
 
     gid: Gid
@@ -77,7 +79,7 @@ class Membership(_Answer):
         return self.user.name
 
 
-class User(_Answer):
+class User(Answered):
     """A person. Some have no e-mail address that this account may see."""
 
     gid: Gid
@@ -89,7 +91,7 @@ class Caller(User):
     """The account whose token we use."""
 
 
-class Workspace(_Answer):
+class Workspace(Answered):
     """A workspace, or an organization, which is what we work for."""
 
     gid: Gid
@@ -97,7 +99,7 @@ class Workspace(_Answer):
     is_organization: bool
 
 
-class Task(_Answer):
+class Task(Answered):
     """A task as far as acts of work go: `modified_at` moves with anybody's change, also with every new story."""
 
     gid: Gid
@@ -118,7 +120,14 @@ class Task(_Answer):
         return self.completed_by.gid if self.completed_by else None
 
 
-class Story(_Answer):
+class FoundTask(Task):
+    """A task as the search gives it, with the people through whom it is found."""
+
+    assignee: Ref | None
+    followers: list[Ref]
+
+
+class Story(Answered):
     """One line of a task's history. `created_by` is null for what Asana did by itself."""
 
     gid: Gid
@@ -155,32 +164,41 @@ class Arrived(Generic[T]):
         return Page(self.read(), self.next_offset)
 
 
-class _NextPage(_Answer):
+class NextPage(Answered):
+    """The way on, as Asana names it."""
+
     offset: str = Field(min_length=1, max_length=8192)  # its `uri` is never read: we send only the offset
 
 
-class WayOn(_Answer):
+class WayOn(Answered):
     """Where a listing goes on; what is on the page is another matter."""
 
-    next_page: _NextPage | None
+    next_page: NextPage | None
 
 
-class Listing(_Answer, Generic[T]):
+class Listing(Answered, Generic[T]):
     """A page on the wire. `next_page` must be there, because we always send `limit`."""
 
     data: list[T]
-    next_page: _NextPage | None
+    next_page: NextPage | None
     errors: None = None
 
 
-class Single(_Answer, Generic[T]):
+class Found(Answered):
+    """What a search found. It has no pages."""
+
+    data: list[FoundTask]
+    errors: None = None
+
+
+class Single(Answered, Generic[T]):
     """One thing on the wire."""
 
     data: T
     errors: None = None
 
 
-class Empty(_Answer):
+class Empty(Answered):
     """The answer to a removal: `{"data": {}}` and nothing else."""
 
     model_config = ConfigDict(extra="forbid")

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import urlencode
 
 from pydantic import TypeAdapter
 
@@ -25,7 +24,6 @@ from asana_api.answers import (
     Story,
     Task,
     User,
-    WayOn,
     Workspace,
     moment,
     read,
@@ -34,6 +32,7 @@ from asana_api.errors import BadAnswer, NotAuthorized, OutcomeUnknown, RateLimit
 from asana_api.paging import whole_listing
 from asana_api.permits import NoLimits, Permits
 from asana_api.refusals import certain_refusal, refusal
+from asana_api.searching import ActivityReads
 from asana_api.sending import Answer, Bounds, Call, Lanes, OpenTransport, ask, change, open_transport, request_for
 from asana_api.window import CallWindow
 
@@ -46,7 +45,6 @@ MEMBERSHIP_FIELDS = (
 TASK_FIELDS = "created_at,created_by,completed_at,completed_by,modified_at"
 STORY_FIELDS = "created_at,created_by,resource_subtype"
 
-_WAY_ON = TypeAdapter(WayOn)
 _ME = TypeAdapter(Single[Caller])
 _WORKSPACES = TypeAdapter(Listing[Workspace])
 _MEMBERSHIPS = TypeAdapter(Listing[Membership])
@@ -57,7 +55,7 @@ _NOTHING = TypeAdapter(Single[Empty])
 _ADDED = TypeAdapter(Single[dict[str, object]])
 
 
-class AsanaClient:
+class AsanaClient(ActivityReads):
     """Asana, for one credential. Close it with `aclose`, or use it in an `async with`.
 
     `token` gives the access token before each request. When a read gets a 401, `renew` (if given) is called once with
@@ -183,22 +181,6 @@ class AsanaClient:
         _expect(_ADDED, answer, call)
 
     # The one way out.
-
-    async def _page(
-        self, shape: TypeAdapter[Listing[T]], path: str, query: dict[str, str], offset: str | None
-    ) -> Page[T]:
-        return (await self._arrived(shape, path, query, offset)).page()
-
-    async def _arrived(
-        self, shape: TypeAdapter[Listing[T]], path: str, query: dict[str, str], offset: str | None
-    ) -> Arrived[T]:
-        query = {**query, "limit": "100"} | ({"offset": offset} if offset is not None else {})
-        call = Call("GET", path, urlencode(query), paging=offset is not None)
-        body = await self._request(call)
-        way_on = read(_WAY_ON, body, call.name).next_page
-        if way_on is not None and way_on.offset == offset:
-            raise BadAnswer("the next page is the same page", call=call.name, status=200)
-        return Arrived(way_on.offset if way_on else None, lambda: read(shape, body, call.name).data)
 
     async def _request(self, call: Call) -> bytes:
         """The body of a 200; an error for everything else."""

@@ -47,6 +47,7 @@ class Call:
     query: str = ""
     body: bytes | None = None
     paging: bool = False
+    search: bool = False
     window: CallWindow | None = None
 
     @property
