@@ -1,4 +1,4 @@
-"""Evidence: who is asked about and since when, and what an answer may claim."""
+"""Evidence as it is kept: acts are added and never moved, a window is what some source claimed, a gap stays one."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -9,22 +9,17 @@ from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
 from store import activity
-from store.activity import Asked, Seen
+from store.activity import Claimed, Lost
 from store.connect import Connection, open_connection
 from tests.conftest import Database
 from tests.eventually import eventually
 from tests.rows import NOW, add_profile, count
-from tests.store.people import acme, add_subscription, complete, start_run
+from tests.store.people import acme, add_subscription, start_run
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 DAY = timedelta(days=1)
 LOOK_BACK = NOW - 90 * DAY
-
-
-async def only(owner: Connection, profile: int) -> Asked:
-    (asked,) = await activity.next_to_ask(owner, profile, after=0, limit=10)
-    return asked
 
 
 async def windows(owner: Connection) -> list[tuple[datetime | None, datetime | None]]:
@@ -41,75 +36,74 @@ async def cover(owner: Connection, profile: int, subscription: int, *seen: tuple
     )
 
 
-async def test_only_active_paid_seats_are_asked_about(database: Database) -> None:
-    async with acme(database) as (owner, profile):
-        paid = await add_subscription(owner, profile, "1")
-        await add_subscription(owner, profile, "2", model="guest")
-        await add_subscription(owner, profile, "3", model="view_only")
-        gone = await add_subscription(owner, profile, "4")
-        await owner.execute(
-            "UPDATE subscription SET state = 'gone', gone_at = %s, gone_because = 'missing' WHERE id = %s", [NOW, gone]
-        )
-        other = await add_profile(owner, "other")
-        await complete(owner, other)
-        await add_subscription(owner, other, "5")
-        assert (await only(owner, profile)).subscription_id == paid
-        assert await activity.count_paid_seats(owner, profile) == 1
-        assert await activity.ask_about(owner, profile, gone) is None
-        assert await activity.next_to_ask(owner, profile, after=paid, limit=10) == []
-
-
-@pytest.mark.parametrize(
-    ("seen", "since"),
-    [
-        ([], LOOK_BACK),
-        ([(LOOK_BACK, NOW - DAY)], NOW - 2 * DAY),
-        ([(LOOK_BACK - DAY, NOW - DAY)], NOW - 2 * DAY),
-        ([(LOOK_BACK + DAY, NOW - DAY)], LOOK_BACK),
-        ([(LOOK_BACK, NOW - 50 * DAY), (NOW - 40 * DAY, NOW - DAY)], NOW - 51 * DAY),
-        ([(LOOK_BACK - 9 * DAY, LOOK_BACK - DAY), (NOW - 40 * DAY, NOW - DAY)], LOOK_BACK),
-    ],
-    ids=["nothing", "all", "more", "too late a begin", "a gap", "the look-back in a gap"],
-)
-async def test_a_person_is_asked_about_from_the_end_of_the_first_unbroken_window(
-    seen: list[tuple[datetime, datetime]], since: datetime, database: Database
-) -> None:
-    async with acme(database) as (owner, profile):
-        await cover(owner, profile, await add_subscription(owner, profile, "1"), *seen)
-        assert (await only(owner, profile)).since == since
+async def trouble(owner: Connection) -> tuple[object, ...]:
+    cursor = await owner.execute("SELECT trouble, pulled_at FROM coverage")
+    row = await cursor.fetchone()
+    assert row is not None
+    return row
 
 
 async def test_a_whole_answer_claims_its_window_and_closes_the_gap_before_it(database: Database) -> None:
     async with acme(database) as (owner, profile):
         subscription = await add_subscription(owner, profile, "1")
         await cover(owner, profile, subscription, (LOOK_BACK, NOW - 50 * DAY), (NOW - 40 * DAY, NOW - DAY))
-        await activity.record(owner, profile, [Seen(await only(owner, profile))], until=NOW, now=NOW)
+        await activity.claim(owner, profile, "tasks", [Claimed(subscription, NOW - 51 * DAY, NOW)], NOW)
         assert await windows(owner) == [(LOOK_BACK, NOW)]
+
+
+async def test_an_answer_that_comes_late_adds_and_never_takes_away(database: Database) -> None:
+    async with acme(database) as (owner, profile):
+        subscription = await add_subscription(owner, profile, "1")
+        await cover(owner, profile, subscription, (LOOK_BACK, NOW))
+        late = Claimed(subscription, LOOK_BACK - 9 * DAY, NOW - 5 * DAY)
+        for _ in range(2):
+            await activity.claim(owner, profile, "tasks", [late], NOW - 5 * DAY)
+        assert await windows(owner) == [(LOOK_BACK - 9 * DAY, NOW)]
+        assert (await trouble(owner))[1] == NOW - DAY, "the last try stays the last one"
+
+
+async def test_a_window_without_any_time_in_it_claims_nothing(database: Database) -> None:
+    async with acme(database) as (owner, profile):
+        subscription = await add_subscription(owner, profile, "1")
+        await activity.claim(owner, profile, "tasks", [Claimed(subscription, NOW, NOW)], NOW)
+        assert await count(owner, "coverage") == 0
 
 
 async def test_a_refused_answer_claims_nothing_and_takes_nothing_back(database: Database) -> None:
     async with acme(database) as (owner, profile):
-        await cover(owner, profile, await add_subscription(owner, profile, "1"), (LOOK_BACK, NOW - DAY))
-        asked = await only(owner, profile)
-        await activity.record(owner, profile, [Seen(asked, trouble="answer 403")], until=NOW, now=NOW)
+        subscription = await add_subscription(owner, profile, "1")
+        await cover(owner, profile, subscription, (LOOK_BACK, NOW - DAY))
+        await activity.note_trouble(owner, profile, "tasks", {subscription: "answer 403"}, NOW)
         assert await windows(owner) == [(LOOK_BACK, NOW - DAY)]
-        cursor = await owner.execute("SELECT trouble, pulled_at FROM coverage")
-        assert await cursor.fetchall() == [("answer 403", NOW)]
-        await activity.record(owner, profile, [Seen(asked)], until=NOW, now=NOW)
-        cursor = await owner.execute("SELECT trouble FROM coverage")
-        assert await cursor.fetchall() == [(None,)]
+        assert await trouble(owner) == ("answer 403", NOW)
+        await activity.claim(owner, profile, "tasks", [Claimed(subscription, LOOK_BACK, NOW - 2 * DAY)], NOW - DAY)
+        assert await trouble(owner) == ("answer 403", NOW), "an older answer hides no later trouble"
+        await activity.note_trouble(owner, profile, "tasks", {subscription: "older"}, NOW - DAY)
+        assert await trouble(owner) == ("answer 403", NOW)
+        await activity.claim(owner, profile, "tasks", [Claimed(subscription, LOOK_BACK, NOW)], NOW)
+        assert await trouble(owner) == (None, NOW)
+
+
+async def test_what_one_source_saw_says_nothing_of_another(database: Database) -> None:
+    async with acme(database) as (owner, profile):
+        subscription = await add_subscription(owner, profile, "1")
+        await activity.claim(owner, profile, "search", [Claimed(subscription, LOOK_BACK, NOW)], NOW)
+        await activity.note_trouble(owner, profile, "tasks", {subscription: "answer 403"}, NOW)
+        cursor = await owner.execute("SELECT source, covered <> '{}', trouble FROM coverage ORDER BY source")
+        assert await cursor.fetchall() == [("search", True, None), ("tasks", False, "answer 403")]
 
 
 async def test_acts_are_added_and_never_moved(database: Database) -> None:
     async with acme(database) as (owner, profile):
-        await add_subscription(owner, profile, "1")
-        asked = await only(owner, profile)
-        newer = Seen(asked, "comment_added", NOW - DAY, "task/1/story/2")
-        older = Seen(asked, "task_created", NOW - 9 * DAY, "task/3")
-        for answer in (newer, newer, older):
-            await activity.record(owner, profile, [answer], until=NOW, now=NOW)
-        assert await count(owner, "observation") == 2
-        assert (await only(owner, profile)).last_act_at == NOW - DAY
+        subscription = await add_subscription(owner, profile, "1")
+        newer = (subscription, "comment_added", NOW - DAY, "task/1/story/2")
+        older = (subscription, "task_created", NOW - 9 * DAY, "task/3")
+        for act in (newer, newer, older):
+            await activity.add_acts(owner, profile, [act], NOW)
+        await activity.add_acts(owner, profile, [newer], NOW, source="search")
+        assert await count(owner, "observation") == 3
+        cursor = await owner.execute("SELECT acted_at FROM last_activity")
+        assert await cursor.fetchall() == [(NOW - DAY,)]
 
 
 async def acts(owner: Connection) -> list[tuple[str, str]]:
@@ -119,22 +113,22 @@ async def acts(owner: Connection) -> list[tuple[str, str]]:
 
 async def test_many_people_are_kept_at_once_each_with_their_own(database: Database) -> None:
     async with acme(database) as (owner, profile):
-        for gid in ("1", "2", "3", "4"):
-            await add_subscription(owner, profile, gid)
-        one, two, three, four = await activity.next_to_ask(owner, profile, after=0, limit=10)
-        await cover(owner, profile, two.subscription_id, (LOOK_BACK, NOW - 50 * DAY))
-        answers = [
-            Seen(one, 'an "odd" act, \\N', NOW - DAY, "task/1"),
-            Seen(two, "task_created", NOW - 2 * DAY, "task/2"),
-            Seen(three, trouble="answer 403, {quoted}"),
-            Seen(four),
+        one, two, three = [await add_subscription(owner, profile, gid) for gid in ("1", "2", "3")]
+        await cover(owner, profile, two, (LOOK_BACK, NOW - 50 * DAY))
+        seen = [(one, 'an "odd" act, \\N', NOW - DAY, "task/1"), (two, "task_created", NOW - 2 * DAY, "task/2")]
+        await activity.add_acts(owner, profile, seen, NOW)
+        claims = [
+            Claimed(two, NOW - 51 * DAY, NOW),
+            Claimed(one, LOOK_BACK, NOW - DAY),
+            Claimed(one, NOW - 2 * DAY, NOW),
         ]
-        await activity.record(owner, profile, answers, until=NOW, now=NOW)
+        await activity.claim(owner, profile, "tasks", claims, NOW)
+        await activity.note_trouble(owner, profile, "tasks", {three: "answer 403, {quoted}"}, NOW)
         assert await acts(owner) == [("task_created", "task/2"), ('an "odd" act, \\N', "task/1")]
         cursor = await owner.execute("SELECT covered, trouble FROM coverage ORDER BY subscription_id")
         found = [([(w.lower, w.upper) for w in covered], why) for covered, why in await cursor.fetchall()]
         whole = [(LOOK_BACK, NOW)]
-        assert found == [(whole, None), (whole, None), ([], "answer 403, {quoted}"), (whole, None)]
+        assert found == [(whole, None), (whole, None), ([], "answer 403, {quoted}")]
 
 
 async def test_an_act_that_is_named_twice_in_one_batch_is_kept_once(database: Database) -> None:
@@ -189,13 +183,12 @@ async def test_no_process_may_move_an_act(database: Database) -> None:
 
 async def test_lost_coverage_is_said_of_those_who_were_refused(database: Database) -> None:
     async with acme(database) as (owner, profile):
-        for gid in ("1", "2"):
-            await add_subscription(owner, profile, gid)
+        odd = await add_subscription(owner, profile, "2")
         run = await start_run(owner, profile, "activity")
-        fine, odd = await activity.next_to_ask(owner, profile, after=0, limit=10)
         async with owner.transaction():
-            await activity.say_lost(owner, run, [Seen(fine), Seen(odd, trouble="answer 404")], NOW)
+            await activity.say_lost(owner, run, [Lost(odd, "2", "search", "answer 404")], NOW)
         cursor = await owner.execute(
-            "SELECT payload ->> 'user_gid', payload ->> 'reason' FROM outbox WHERE name = 'CoverageLost'"
+            """SELECT payload ->> 'user_gid', payload ->> 'source', payload ->> 'reason' FROM outbox
+                WHERE name = 'CoverageLost'"""
         )
-        assert await cursor.fetchall() == [("2", "answer 404")]
+        assert await cursor.fetchall() == [("2", "search", "answer 404")]

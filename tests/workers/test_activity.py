@@ -46,11 +46,20 @@ def tasks_of(asana: Running, gid: str) -> str:
     return f"/tasks/({'|'.join(asana.organization.people[gid].assigned)})/stories"
 
 
+async def asked_of(stage: Stage) -> list[str]:
+    """The people whom a first pull asks about, in its order: paid seats, but no admins and not ourselves."""
+    rows = await stage.rows(
+        f"""SELECT user_gid FROM subscription
+             WHERE software_model = 'member' AND NOT is_admin AND user_gid <> '{stage.us.gid}' ORDER BY joined_at, id"""
+    )
+    return [str(row["user_gid"]) for row in rows]
+
+
 async def coverage(stage: Stage, gid: str) -> tuple[list[tuple[object, object]], object]:
-    """The windows in which a person was seen completely, and the trouble of the last try."""
+    """The windows in which the source `tasks` saw a person completely, and the trouble of the last try."""
     (row,) = await stage.rows(
         f"""SELECT covered, trouble FROM coverage c JOIN subscription s ON s.id = c.subscription_id
-             WHERE user_gid = '{gid}'"""
+             WHERE user_gid = '{gid}' AND source = 'tasks'"""
     )
     windows = row["covered"]
     assert isinstance(windows, Multirange)
@@ -141,7 +150,7 @@ async def test_five_percent_unknown_are_borne_and_one_more_is_not(
 ) -> None:
     async with actor_stage(asana, database) as stage:
         await stage.run("download")
-        paid = [gid for gid, row in (await stage.subscriptions()).items() if row["software_model"] == "member"]
+        paid = await asked_of(stage)
         unknown = "|".join(paid[: int(0.05 * len(paid)) + more])
         asana.faults.add("answer", route=TASKS, query={"assignee": unknown}, status=403)
         assert (await stage.run("activity")).state == state
@@ -190,16 +199,13 @@ async def test_a_pull_that_was_interrupted_goes_on_from_its_checkpoint(
     monkeypatch.setattr(activity, "ASKED_AT_ONCE", 20)
     async with actor_stage(asana, database) as stage:
         await stage.run("download")
-        paid = [
-            str(row["user_gid"])
-            for row in await stage.rows("SELECT user_gid FROM subscription WHERE software_model = 'member' ORDER BY id")
-        ]
+        paid = await asked_of(stage)
         await stage.order("activity")
         command = await stage.take_a(PullActivity)
         asana.faults.add("answer", route=TASKS, query={"assignee": paid[50]}, status=500, times=3)
         with pytest.raises(Exception, match="Asana is in trouble"):
             await stage.attempt(command)
-        assert await stage.count("SELECT count(*) FROM coverage") == 40
+        assert await stage.count("SELECT count(*) FROM coverage WHERE source = 'tasks'") == 40
         asana.requests.reset()
         await stage.attempt(command)
         assert asana.requests.by_route["GET /tasks"] == len(paid) - 40
@@ -238,7 +244,7 @@ async def test_slices_carry_a_pull_on_to_the_same_result(
     async with actor_stage(asana, database, slice_seconds=0.001) as stage:
         await stage.run("download")
         run = await stage.run("activity")
-        paid = [gid for gid, row in (await stage.subscriptions()).items() if row["software_model"] == "member"]
+        paid = await asked_of(stage)
         assert (run.state, run.slice >= 3, run.counts["asked"]) == ("finished", True, len(paid))
         await assert_last_acts_are_true(stage, paid)
 
@@ -247,7 +253,8 @@ async def assert_last_acts_are_true(stage: Stage, paid: list[str]) -> None:
     truth = stage.asana.truth(stage.now - LOOK_BACK)
     seen = {gid: truth[gid].last_work_seen_by_tasks_at for gid in paid}
     acts = await stage.rows(
-        "SELECT user_gid, acted_at FROM last_activity l JOIN subscription s ON s.id = l.subscription_id"
+        """SELECT user_gid, max(acted_at) AS acted_at FROM observation o JOIN subscription s ON s.id = o.subscription_id
+            WHERE source = 'tasks' GROUP BY user_gid"""
     )
     assert {row["user_gid"]: row["acted_at"] for row in acts} == {gid: at for gid, at in seen.items() if at is not None}
 
@@ -256,6 +263,7 @@ async def test_what_was_seen_reaches_from_the_look_back_to_the_start_of_the_last
     asana: Running, database: Database
 ) -> None:
     async with actor_stage(asana, database) as stage:
+        await stage.owner.execute("UPDATE profile SET plan = 'free', sweep = 'full'")
         someone = idle(stage)[0]
         first_day, look_back = stage.now, stage.now - LOOK_BACK
         await stage.run("cycle")
@@ -274,6 +282,7 @@ async def test_what_was_seen_reaches_from_the_look_back_to_the_start_of_the_last
 
 async def test_a_gap_is_asked_for_again_and_closed(asana: Running, database: Database) -> None:
     async with actor_stage(asana, database) as stage:
+        await stage.owner.execute("UPDATE profile SET plan = 'free'")
         await stage.run("cycle")
         someone, look_back = idle(stage)[0], stage.now - LOOK_BACK
         begin, end = stage.now - timedelta(days=50), stage.now - timedelta(days=40)

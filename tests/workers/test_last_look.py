@@ -235,7 +235,7 @@ async def test_what_the_last_look_saw_is_kept_as_evidence(asana: Running, databa
         assert removal["call_before"] == plan.stage.now + timedelta(seconds=10)
         (coverage,) = await plan.stage.rows(
             f"""SELECT upper(covered) AS until FROM coverage c JOIN subscription s ON s.id = c.subscription_id
-                 WHERE s.user_gid = '{plan.people[0]}'"""
+                 WHERE s.user_gid = '{plan.people[0]}' AND c.source = 'tasks'"""
         )
         assert coverage["until"] == plan.stage.now
 
