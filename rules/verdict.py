@@ -116,7 +116,7 @@ def seen_throughout(covered: Covered, since: datetime, pull_started_at: datetime
 def _gaps(covered: Covered, wanted: Sequence[Sequence[Source]], since: datetime, pull_started_at: datetime) -> str:
     """Say of the set that comes nearest which of its sources has which gap."""
     seen = seen_throughout(covered, since, pull_started_at)
-    nearest = min(wanted, key=lambda sources: len(set(sources) - seen))
+    nearest = min(wanted, key=lambda sources: (len(set(sources) - seen), -len(sources)))
     missing = [source for source in nearest if source not in seen]
     return "; ".join(_gap(source, covered.get(source, ()), since, pull_started_at) for source in missing)
 
