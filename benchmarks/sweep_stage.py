@@ -47,7 +47,7 @@ async def published(stack: Stack, asana: LookAlike, connection_id: int, name: st
         connection_id=connection_id,
         organization_gid=asana.organization_gid,
         organization_name="Acme",
-        plan="enterprise",
+        plan="free",  # the tasks alone: one source, so that a person is one question
         time_zone="UTC",
         currency="EUR",
         analyze_activity_from=now - LOOK_BACK,
@@ -60,6 +60,7 @@ async def published(stack: Stack, asana: LookAlike, connection_id: int, name: st
         assert profile is not None
         await profiles.publish(owner, profile, Publication(cron="0 5 * * *", threshold_days=60), now)
         await owner.execute("UPDATE schedule SET enabled = false")
+        await owner.execute("UPDATE profile SET sweep = 'full'")
         await owner.execute(
             """INSERT INTO subscription (profile_id, user_gid, membership_gid, software_model, is_admin, joined_at,
                                          found_at)

@@ -16,12 +16,13 @@ from datetime import datetime, timedelta
 import structlog
 
 from asana_api.client import AsanaClient
-from asana_api.errors import AsanaError, NotAuthorized, TryLater
+from asana_api.errors import AsanaError, NotAuthorized, ServerTrouble, TryLater, Unreachable
 from asana_api.patience import patiently
 from rules.economy import SLACK, latest, may_be_idle
-from rules.evidence import AsanaPlan, task_sources
+from rules.evidence import AsanaPlan, Source, task_sources
 from sources import search, tasks
 from sources.contract import Asked, Findings
+from sources.isolating import look_alone
 from store.asking import Person
 from workers.together import together
 
@@ -33,6 +34,9 @@ WATCH_GOES_ON_FROM = timedelta(hours=1)
 """So much earlier than what was seen begins the next watch: an hour more than the search's index is ever behind."""
 LONGEST_WATCH = timedelta(days=3)
 """Who was seen without a gap, but longer ago, is asked otherwise: over a longer time nearly everybody moved."""
+
+MOST_ALONE = 3
+"""So many people of a group may fail each by themselves; where more do, it is Asana that fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,35 +153,55 @@ async def _look_unless_at_work(question: Question, people: Sequence[Person], fou
 
 
 async def _look_at_each(question: Question, people: Sequence[Person], answers: Answers) -> None:
+    """Look at each of these. Where Asana fails for a few of them alone, it is found out whether the trouble is theirs.
+
+    Where it fails for more, nothing is wrong with anybody, and the first failure is raised: the pull is put off.
+    """
+    failed: list[Person] = []
     async with together() as group:
-        looking = [group.create_task(look(question, one)) for one in people]
+        looking = [group.create_task(_look_or_note(question, one, failed)) for one in people]
+    async with together() as group:
+        looking += [group.create_task(look(question, one, alone=True)) for one in failed]
     for one in looking:
         findings = one.result()
         answers.findings += findings
-        answers.looked_deep += len(findings) - 1
+        answers.looked_deep += any(found.source == "search" for found in findings)
 
 
-async def look(question: Question, person: Person, *, always_deep: bool = False) -> list[Findings]:
+async def _look_or_note(question: Question, person: Person, failed: list[Person]) -> list[Findings]:
+    try:
+        return await look(question, person)
+    except (ServerTrouble, Unreachable):
+        failed.append(person)
+        if len(failed) > MOST_ALONE:
+            raise
+        return []
+
+
+async def look(question: Question, person: Person, *, always_deep: bool = False, alone: bool = False) -> list[Findings]:
     """Look at one person: their tasks, and where that leaves them idle (or always), the search's deep look.
 
-    Raises TryLater and NotAuthorized.
+    Raises TryLater and NotAuthorized; with `alone`, a failure that befalls this person only is their trouble.
     """
-    seen = await _look_at_tasks(question, person)
+    asked = Asked(person.user_gid, person.tasks_since, person.last_act_at)
+    seen = await _answer(question, person, "tasks", asked, alone=alone)
     acted_at = _last_act(person, seen)
     is_known = person.user_gid in seen.covered
     if not question.has_search or not is_known or not (always_deep or question.may_be_idle(person, acted_at)):
         return [seen]
     asked = Asked(person.user_gid, person.search_since, acted_at)
-    deep = await patiently(
-        lambda: search.deep_look(question.client, question.organization_gid, asked, until=question.until)
-    )
-    return [seen, _whole(deep, person)]
+    return [seen, await _answer(question, person, "search", asked, alone=alone)]
 
 
-async def _look_at_tasks(question: Question, person: Person) -> Findings:
-    asked = Asked(person.user_gid, person.tasks_since, person.last_act_at)
-    found = await patiently(lambda: tasks.look(question.client, question.organization_gid, asked, until=question.until))
-    return _whole(found, person)
+async def _answer(question: Question, person: Person, source: Source, asked: Asked, *, alone: bool) -> Findings:
+    look_with = search.deep_look if source == "search" else tasks.look
+
+    async def looking() -> Findings:
+        return await look_with(question.client, question.organization_gid, asked, until=question.until)
+
+    if alone:
+        return _whole(await look_alone(question.client, source, asked, looking), person)
+    return _whole(await patiently(looking), person)
 
 
 def _whole(findings: Findings, person: Person) -> Findings:

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from connections.sealing import Sealing, credential_row
 from messages.commands import COMMANDS, Command
 from messages.kinds import RunKind
+from rules.evidence import AsanaPlan
 from sandbox.asana import Running, running
 from sandbox.asana.model import Person
 from settings import Settings
@@ -179,11 +180,16 @@ class Stage:
 
 
 @asynccontextmanager
-async def actor_stage(asana: Running, database: Database, **settings: object) -> AsyncIterator[Stage]:
-    """Open a stage with a published profile for the look-alike's organization, looking back 120 days."""
+async def actor_stage(
+    asana: Running, database: Database, plan: AsanaPlan = "free", **settings: object
+) -> AsyncIterator[Stage]:
+    """Open a stage with a published profile for the look-alike's organization, looking back 120 days.
+
+    On the free plan the tasks are the only source of activity: what is true is what they show.
+    """
     key = Fernet.generate_key().decode()
     async with open_connection(database.owner_url) as owner:
-        profile_id = await _published(owner, asana, key, asana.clock.now())
+        profile_id = await _published(owner, asana, key, plan)
 
         def station(role: str) -> Station:
             known = {"database_url": SecretStr(database.url(role)), "keys": SecretStr(key), "recovery_pause_seconds": 0}
@@ -193,7 +199,8 @@ async def actor_stage(asana: Running, database: Database, **settings: object) ->
             yield Stage(asana, owner, worker, reclaim, profile_id)
 
 
-async def _published(owner: Connection, asana: Running, key: str, now: datetime) -> int:
+async def _published(owner: Connection, asana: Running, key: str, plan: AsanaPlan) -> int:
+    now = asana.clock.now()
     connection_id = await connections.save(
         owner,
         alias="acme",
@@ -215,7 +222,7 @@ async def _published(owner: Connection, asana: Running, key: str, now: datetime)
         connection_id=connection_id,
         organization_gid=asana.organization_gid,
         organization_name="Acme",
-        plan="enterprise",
+        plan=plan,
         time_zone="UTC",
         currency="EUR",
         analyze_activity_from=now - LOOK_BACK,

@@ -107,6 +107,21 @@ async def test_a_task_whose_stories_are_refused_or_odd_makes_its_person_unknown(
         assert [lost["user_gid"] for lost in await stage.events("CoverageLost")] == [odd]
 
 
+async def test_one_person_of_whom_asana_fails_each_time_does_not_keep_the_others_waiting(
+    asana: Running, database: Database
+) -> None:
+    async with actor_stage(asana, database) as stage:
+        odd, *others = idle(stage)
+        asana.faults.add("close", route=TASKS, query={"assignee": odd})
+        steps = await stage.steps(await stage.run("cycle"))
+        assert (steps["activity"].state, steps["activity"].counts["unknown"]) == ("finished", 1)
+        found = await stage.candidates()
+        assert odd not in found
+        assert {found[gid][0] for gid in others} == {"ready"}
+        (lost,) = await stage.events("CoverageLost")
+        assert str(lost["reason"]).startswith("Asana fails each time that it is asked about this person")
+
+
 async def test_an_unknown_person_is_judged_again_once_asana_answers(asana: Running, database: Database) -> None:
     async with actor_stage(asana, database) as stage:
         odd = idle(stage)[0]
@@ -202,9 +217,11 @@ async def test_a_pull_that_was_interrupted_goes_on_from_its_checkpoint(
         paid = await asked_of(stage)
         await stage.order("activity")
         command = await stage.take_a(PullActivity)
-        asana.faults.add("answer", route=TASKS, query={"assignee": paid[50]}, status=500, times=3)
+        several = "|".join(paid[50:54])
+        fault = asana.faults.add("answer", route=TASKS, query={"assignee": several}, status=500)
         with pytest.raises(Exception, match="Asana is in trouble"):
             await stage.attempt(command)
+        asana.faults.remove(fault)
         assert await stage.count("SELECT count(*) FROM coverage WHERE source = 'tasks'") == 40
         asana.requests.reset()
         await stage.attempt(command)
