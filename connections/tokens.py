@@ -19,7 +19,7 @@ from connections.permits import Connect
 from connections.sealing import Sealing, connection_row, credential_row
 from store import connections
 from store.connect import Connection
-from store.connections import AsanaConnection, Credential
+from store.connections import AsanaConnection, Credential, Holder
 
 EARLY = timedelta(minutes=2)
 """How long before its end a token is not used any more."""
@@ -45,13 +45,20 @@ def _now() -> datetime:
 
 
 class Tokens:
-    """The access token of one connection, in one event loop."""
+    """The access token of one connection's person or service account, in one event loop."""
 
     def __init__(
-        self, connect: Connect, connection_id: int, sealing: Sealing, *, clock: Callable[[], datetime] = _now
+        self,
+        connect: Connect,
+        connection_id: int,
+        sealing: Sealing,
+        *,
+        holder: Holder = "person",
+        clock: Callable[[], datetime] = _now,
     ) -> None:
         """`connect` must be able to give a second connection while the caller holds one."""
         self._connect, self._connection_id, self._sealing, self._clock = connect, connection_id, sealing, clock
+        self._holder: Holder = holder
         self._one_at_a_time = asyncio.Lock()
         self._kept: tuple[str, datetime | None] | None = None
 
@@ -79,7 +86,8 @@ class Tokens:
             if usable is not None:
                 return usable
             if credential.kind != "oauth":
-                reason = "Asana does not accept the token"
+                whose = "the service account's" if credential.kind == "service_account" else "the"
+                reason = f"Asana does not accept {whose} token"
                 async with connection.transaction():
                     await connections.lose(connection, credential, reason, self._clock())
                 raise ConnectionIsLost(credential.alias, reason)
@@ -147,7 +155,7 @@ class Tokens:
 
     async def _rows(self, connection: Connection, *, lock: bool) -> tuple[AsanaConnection, Credential]:
         known = await connections.by_id(connection, self._connection_id)
-        credential = await connections.credential_of(connection, self._connection_id, lock=lock)
+        credential = await connections.credential_of(connection, self._connection_id, self._holder, lock=lock)
         if known is None or credential is None:
             raise NotConnected("the connection has no credential; run `./seats connect ALIAS` first")
         return known, credential
@@ -165,5 +173,5 @@ def app_of(known: AsanaConnection, sealing: Sealing) -> App:
     """Return the OAuth application that a connection belongs to; raise SealBroken."""
     assert known.client_id is not None
     assert known.client_secret_sealed is not None
-    secret = sealing.open(known.client_secret_sealed, connection_row(known.alias, "client_secret"))
+    secret = sealing.open(known.client_secret_sealed, connection_row(known.app_alias, "client_secret"))
     return App(known.client_id, secret)

@@ -14,20 +14,29 @@ from store.outbox import say
 
 CredentialKind = Literal["oauth", "personal_access_token", "service_account"]
 
+Holder = Literal["person", "service"]
+"""Whose credential: the person's who connected, or that of an organization's service account."""
+
 _CONNECTION = sql.SQL(
-    "SELECT id, alias, base_url, client_id, client_secret_sealed, requests_per_minute, created_at FROM connection "
+    """SELECT c.id, c.alias, c.base_url, coalesce(p.client_id, c.client_id) AS client_id,
+              coalesce(p.client_secret_sealed, c.client_secret_sealed) AS client_secret_sealed,
+              c.requests_per_minute, c.created_at, p.alias AS parent_alias
+         FROM connection c LEFT JOIN connection p ON p.id = c.parent_id """
 )
 _CREDENTIAL = sql.SQL(
     """SELECT r.id, r.connection_id, c.alias, r.kind, r.state, r.user_gid, r.access_token_sealed,
               r.refresh_token_sealed, r.expires_at, r.lost_reason, r.connected_at
          FROM credential r JOIN connection c ON c.id = r.connection_id
-        WHERE r.connection_id = %s AND r.kind IN ('oauth', 'personal_access_token') """
+        WHERE r.connection_id = %s AND (r.kind = 'service_account') = %s """
 )
 
 
 @dataclass(frozen=True, slots=True)
 class AsanaConnection:
-    """One alias: where Asana is, which OAuth application we are, and how fast we may ask."""
+    """One alias: where Asana is, which OAuth application we are, and how fast we may ask.
+
+    A child's application, client id and secret, is its parent's; its secret is sealed for the parent's row.
+    """
 
     id: int
     alias: str
@@ -37,11 +46,17 @@ class AsanaConnection:
     requests_per_minute: int | None
     """None is unlimited, which only a loopback address may be."""
     created_at: datetime
+    parent_alias: str | None
+
+    @property
+    def app_alias(self) -> str:
+        """The alias that the application belongs to: the parent's for a child."""
+        return self.parent_alias or self.alias
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a person of Asana granted to a connection."""
+    """What a person, or an organization for its service account, granted to a connection."""
 
     id: int
     connection_id: int
@@ -75,14 +90,14 @@ class SealedGrant:
 async def get(connection: Connection, alias: str) -> AsanaConnection | None:
     """Return the connection with this alias."""
     async with connection.cursor(row_factory=class_row(AsanaConnection)) as cursor:
-        await cursor.execute(_CONNECTION + sql.SQL("WHERE alias = %s"), [alias])
+        await cursor.execute(_CONNECTION + sql.SQL("WHERE c.alias = %s"), [alias])
         return await cursor.fetchone()
 
 
 async def by_id(connection: Connection, connection_id: int) -> AsanaConnection | None:
     """Return the connection with this id."""
     async with connection.cursor(row_factory=class_row(AsanaConnection)) as cursor:
-        await cursor.execute(_CONNECTION + sql.SQL("WHERE id = %s"), [connection_id])
+        await cursor.execute(_CONNECTION + sql.SQL("WHERE c.id = %s"), [connection_id])
         return await cursor.fetchone()
 
 
@@ -94,27 +109,30 @@ async def save(
     client_id: str | None,
     client_secret_sealed: bytes | None,
     requests_per_minute: int | None,
+    parent_id: int | None = None,
 ) -> int:
-    """Make the connection or change it; return its id."""
+    """Make the connection or change it; return its id. A child, with `parent_id`, has no application of its own."""
     cursor = await connection.execute(
-        """INSERT INTO connection (alias, base_url, client_id, client_secret_sealed, requests_per_minute)
-           VALUES (%s, %s, %s, %s, %s)
+        """INSERT INTO connection (alias, base_url, client_id, client_secret_sealed, requests_per_minute, parent_id)
+           VALUES (%s, %s, %s, %s, %s, %s)
            ON CONFLICT (alias) DO UPDATE SET base_url = excluded.base_url, client_id = excluded.client_id,
                client_secret_sealed = excluded.client_secret_sealed,
-               requests_per_minute = excluded.requests_per_minute
+               requests_per_minute = excluded.requests_per_minute, parent_id = excluded.parent_id
            RETURNING id""",
-        [alias, base_url, client_id, client_secret_sealed, requests_per_minute],
+        [alias, base_url, client_id, client_secret_sealed, requests_per_minute, parent_id],
     )
     row = await cursor.fetchone()
     assert row is not None
     return int(row[0])
 
 
-async def credential_of(connection: Connection, connection_id: int, *, lock: bool = False) -> Credential | None:
-    """Return the credential of a person that this connection calls with, its row locked if `lock`."""
+async def credential_of(
+    connection: Connection, connection_id: int, holder: Holder = "person", *, lock: bool = False
+) -> Credential | None:
+    """Return the credential of a connection's person or of its service account; its row locked if `lock`."""
     query = _CREDENTIAL + sql.SQL("ORDER BY r.connected_at DESC LIMIT 1" + (" FOR UPDATE OF r" if lock else ""))
     async with connection.cursor(row_factory=class_row(Credential)) as cursor:
-        await cursor.execute(query, [connection_id])
+        await cursor.execute(query, [connection_id, holder == "service"])
         return await cursor.fetchone()
 
 
@@ -127,12 +145,15 @@ async def limit_this_transaction(connection: Connection, seconds: float) -> None
 
 
 async def keep_grant(connection: Connection, connection_id: int, alias: str, grant: SealedGrant, now: datetime) -> None:
-    """Keep a new credential in place of the person's old one, and say that the connection works again."""
-    await connection.execute(
-        """DELETE FROM credential
-            WHERE connection_id = %s AND kind IN ('oauth', 'personal_access_token') AND kind <> %s""",
-        [connection_id, grant.kind],
-    )
+    """Keep a new credential in place of its holder's old one, and say that the connection works again.
+
+    The service account's stands beside the person's.
+    """
+    if grant.kind != "service_account":
+        await connection.execute(
+            "DELETE FROM credential WHERE connection_id = %s AND kind NOT IN ('service_account', %s)",
+            [connection_id, grant.kind],
+        )
     await connection.execute(
         """INSERT INTO credential (connection_id, kind, state, user_gid, access_token_sealed, refresh_token_sealed,
                                    expires_at, connected_at)

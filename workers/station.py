@@ -39,8 +39,8 @@ class Asana:
 
     @property
     def reader(self) -> AsanaClient:
-        """The client that activity is read with."""
-        return self.opened.client
+        """The client that activity is read with: the service account's where there is one."""
+        return self.opened.reader
 
 
 @dataclass
