@@ -40,7 +40,7 @@ async def pull_activity(station: Station, command: PullActivity) -> None:
 
 async def _pull(piece: Slice) -> None:
     asana = await piece.station.asana(piece.run.profile)
-    with_service = getattr(asana.opened, "service", None) is not None
+    with_service = asana.opened.service is not None
     if "audit_log" in sources_of(asana.plan, with_service_account=with_service) and not await pull_stream(piece, asana):
         await _hand_on(piece)
         return

@@ -6,6 +6,7 @@ as they are; what only the search can see is seen up to the lag.
 """
 
 import time
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -73,9 +74,16 @@ async def look_at(piece: Slice, asana: Asana, person: Item) -> Look | None:
     if not known:
         return None
     question = Question(asana.reader, asana.organization_gid, asana.plan, timedelta(0), began_at)
-    findings = await look(question, known[0], always_deep=True)
+    async with _permits_to_read(asana):
+        findings = await look(question, known[0], always_deep=True)
     membership, trouble = await _membership(asana, person.user_gid)
     return Look(known[0], findings, membership, trouble, began_at, piece.now(), time.monotonic())
+
+
+def _permits_to_read(asana: Asana) -> AbstractAsyncContextManager[None]:
+    """Put permits of the service account aside, where activity is read with it; the caller has those of the person."""
+    service = asana.opened.service
+    return nullcontext() if service is None else service.permits.reserved(permits_for(asana.plan))
 
 
 async def _membership(asana: Asana, user_gid: str) -> tuple[Membership | None, str | None]:
