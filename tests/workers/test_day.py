@@ -1,6 +1,7 @@
 """A whole day with real parts except the broker: what the actors make of an organization whose truth is known."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
@@ -33,9 +34,10 @@ def model(membership: Membership) -> str:
     return "view_only" if membership.is_view_only else "member"
 
 
-def expected_candidates(stage: Stage) -> dict[str, str]:
-    """The rule, written anew over what the source could see: who is a candidate, and in which state."""
-    truth, idle_since, expected = stage.asana.truth(stage.now - LOOK_BACK), stage.now - THRESHOLD, {}
+def expected_candidates(stage: Stage, first_day: datetime | None = None) -> dict[str, str]:
+    """The rule, written anew over what the source could see since the first day: who is a candidate, in which state."""
+    truth = stage.asana.truth((first_day or stage.now) - LOOK_BACK)
+    idle_since, expected = stage.now - THRESHOLD, {}
     for gid, seat in seats(stage.asana).items():
         seen = truth[gid].last_work_seen_by_tasks_at
         never_one = seat.is_admin or seat.is_guest or seat.is_view_only or gid == stage.us.gid
