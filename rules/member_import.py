@@ -1,14 +1,14 @@
 """What an imported member export may say of whom: pure, so that nothing but the file and what we know decides.
 
 People are matched by e-mail, upper and lower case alike. An e-mail that several people have claims nothing, nor does a
-line whose date cannot be read, or one that knows less than we saw ourselves. An act is kept: it can only keep somebody.
+line that knows less than we saw ourselves. An act is kept in any case: it can only keep somebody.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from operator import itemgetter
+from unicodedata import normalize
 
 LONGEST_SILENCE = timedelta(days=3)
 """A file whose newest activity is older than this, by its own time, was probably copied since it was exported."""
@@ -31,15 +31,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the file: whose, and the last moment of their last activity (aware); None if they never were active.
-
-    `trouble` says why the date cannot be read.
-    """
+    """One line of the file: whose, and the end of the day of their last activity (aware); None if there was none."""
 
     number: int
     email: str
     last_activity_at: datetime | None
-    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,47 +51,39 @@ class Told:
 
 @dataclass(slots=True)
 class Matching:
-    """Whom the file speaks of, and which of its lines speak of nobody that we know, or cannot be read."""
+    """Whom the file speaks of, and which of its lines speak of nobody that we know, or may not be believed whole."""
 
     told: list[Told] = field(default_factory=list)
     strangers: list[Line] = field(default_factory=list)
     unclear: list[Line] = field(default_factory=list)
     """Lines of an e-mail that several of our people have."""
-    unreadable: list[Line] = field(default_factory=list)
     contradicted: list[Line] = field(default_factory=list)
     """Lines that know of no activity where another source saw some: not the right column, or an older export."""
 
 
 def match(lines: Iterable[Line], people: Sequence[Member], exported_at: datetime) -> Matching:
-    """Say of which people the lines speak. Of several lines of one person the latest activity counts."""
-    by_email = {one.email.casefold().strip(): one for one in people}
-    shared = {email for email, count in Counter(one.email.casefold().strip() for one in people).items() if count > 1}
-    found, of_person = Matching(), dict[int, tuple[Member, list[Line]]]()
+    """Say of which people the lines speak; each e-mail is on one line at most."""
+    by_email = {_alike(one.email): one for one in people}
+    shared = {email for email, count in Counter(_alike(one.email) for one in people).items() if count > 1}
+    found = Matching()
     for line in lines:
-        email = line.email.casefold().strip()
+        email = _alike(line.email)
         member = by_email.get(email)
-        if line.trouble is not None:
-            found.unreadable.append(line)
         if member is None:
             found.strangers.append(line)
         elif email in shared:
             found.unclear.append(line)
         else:
-            of_person.setdefault(member.subscription_id, (member, []))[1].append(line)
-    for member, said in of_person.values():
-        last = _last_of(said)
-        whole = all(line.trouble is None for line in said)
-        if whole and _knows_less(last, member, exported_at):
-            found.contradicted.append(last)
-            whole = False
-        at = min(last.last_activity_at, exported_at) if last.last_activity_at else None
-        found.told.append(Told(member.subscription_id, member.joined_at, last.number, at, whole))
+            whole = not _knows_less(line, member, exported_at)
+            at = min(line.last_activity_at, exported_at) if line.last_activity_at else None
+            found.told.append(Told(member.subscription_id, member.joined_at, line.number, at, whole))
+            if not whole:
+                found.contradicted.append(line)
     return found
 
 
-def _last_of(lines: list[Line]) -> Line:
-    dated = [(line.last_activity_at, line) for line in lines if line.last_activity_at is not None]
-    return max(dated, key=itemgetter(0))[1] if dated else lines[0]
+def _alike(email: str) -> str:
+    return normalize("NFC", email.strip().casefold())
 
 
 def _knows_less(line: Line, member: Member, exported_at: datetime) -> bool:

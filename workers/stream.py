@@ -14,11 +14,22 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from asana_api.client import AsanaClient
-from asana_api.errors import AsanaError, NeedsOperator, NotUnderstood, RateLimited, RestartListing
+from asana_api.errors import (
+    AsanaError,
+    Forbidden,
+    NotAuthorized,
+    NotUnderstood,
+    PlanTooLow,
+    RateLimited,
+    RestartListing,
+    TryLater,
+)
+from asana_api.patience import patiently
 from connections.tokens import ConnectionIsLost
 from rules.evidence import AUDIT_LOG
 from sources import audit_log
@@ -33,6 +44,8 @@ log = structlog.get_logger(__name__)
 
 DAY = timedelta(days=1)
 DAYS_AT_ONCE = 5
+LONGEST_STREAM = timedelta(days=2)
+"""More than this is not read page after page, but its days side by side."""
 
 
 MARGIN = timedelta(hours=1)
@@ -55,7 +68,7 @@ class _Pull:
 
 
 async def pull_stream(piece: Slice, asana: Asana) -> bool:
-    """Bring the profile's audit log up to date; False if the slice is over first. Raises RateLimited and Fenced."""
+    """Bring the profile's audit log up to date; False if the slice is over first. Raises TryLater and Fenced."""
     run = piece.run
     assert run.started_at is not None
     async with piece.station.transaction() as connection:
@@ -69,12 +82,12 @@ async def pull_stream(piece: Slice, asana: Asana) -> bool:
         stream.covered if stream else [], begin, end, end - begin
     ):
         return True
-    client: AsanaClient | None = getattr(asana.opened, "service", None)
-    if client is None:
+    service = asana.opened.service
+    if service is None:
         return await _settled(piece, "no service account is connected")
     try:
-        return await _pull(_Pull(piece, client, asana.organization_gid, end), stream, begin)
-    except RateLimited:
+        return await _pull(_Pull(piece, service.client, asana.organization_gid, end), stream, begin)
+    except TryLater:
         raise
     except (AsanaError, ConnectionIsLost) as error:
         return await _settled(piece, str(error))
@@ -87,9 +100,9 @@ def _failed_in_this_run(stream: Stream | None, started_at: datetime) -> bool:
 async def _pull(pull: _Pull, stream: Stream | None, begin: datetime) -> bool:
     covered = stream.covered if stream else []
     newest = max((upper for _, upper in covered), default=begin)
-    offset = stream.resume_offset if stream and newest > begin else None
-    if newest <= begin:  # nothing that Asana still keeps was seen: all but the last day is read side by side
-        newest = max(begin, pull.end - DAY)
+    offset = stream.resume_offset if stream else None
+    if newest < pull.end - LONGEST_STREAM:  # as in a first pull: all but the last day is read side by side
+        newest, offset = max(begin, pull.end - DAY), None
     trouble = None
     days = missing(covered, begin, newest, DAY)
     for first in range(0, len(days), DAYS_AT_ONCE):
@@ -103,13 +116,13 @@ async def _pull(pull: _Pull, stream: Stream | None, begin: datetime) -> bool:
 
 async def _fill(pull: _Pull, windows: Sequence[Window]) -> str | None:
     """Read some days side by side and claim those that came whole; return why another did not."""
-    asking = [asyncio.create_task(_acts_of(pull, window)) for window in windows]
+    asking = [asyncio.create_task(patiently(partial(_acts_of, pull, window))) for window in windows]
     failures: list[AsanaError] = []
     try:
         for window, task in zip(windows, asking, strict=True):
             try:
                 acts = await task
-            except (RateLimited, NeedsOperator):
+            except (RateLimited, NotAuthorized, PlanTooLow, Forbidden):
                 raise  # it concerns every day
             except AsanaError as error:
                 failures.append(error)
@@ -119,8 +132,9 @@ async def _fill(pull: _Pull, windows: Sequence[Window]) -> str | None:
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
-    if len(failures) == len(windows):
-        raise failures[0]
+    later = [error for error in failures if isinstance(error, TryLater)]
+    if later:
+        raise later[0]
     return str(failures[0]) if failures else None
 
 
@@ -137,17 +151,17 @@ async def _go_on(pull: _Pull, begin: datetime, offset: str | None) -> bool:
     """Read the newest stretch from `offset`, or from `begin` where it is refused; False if the slice is over first."""
     if offset is not None:
         try:
-            return await _read_on(pull, begin, offset)
+            return await patiently(lambda: _read_on(pull, begin, offset))
         except (RestartListing, NotUnderstood):
             log.info("stream_begun_again", since=begin.isoformat())
-    return await _read_on(pull, begin, None)
+    return await patiently(lambda: _read_on(pull, begin, None))
 
 
 async def _read_on(pull: _Pull, begin: datetime, offset: str | None) -> bool:
     seen = begin
     async with aclosing(pull.pages(begin, offset=offset)) as pages:
         async for page in pages:
-            seen = max(seen, page.up_to or seen)
+            seen = max(seen, page.up_to)
             if seen <= pull.end:  # a place behind what may be claimed would hide what shows late
                 offset = page.next_offset
             await _keep_page(pull, page.acts, (begin, min(seen, pull.end)), offset)

@@ -25,8 +25,8 @@ def member(number: int, email: str, last_act_at: datetime | None = None) -> Memb
     return Member(number, str(number), email, JOINED, last_act_at)
 
 
-def told(number: int, line: int, at: datetime | None, *, whole: bool = True) -> Told:
-    return Told(number, JOINED, line, at, whole)
+def told(number: int, line: int, at: datetime | None) -> Told:
+    return Told(number, JOINED, line, at, whole=True)
 
 
 def test_people_are_found_whatever_the_case_of_their_address() -> None:
@@ -44,24 +44,6 @@ def test_people_are_found_whatever_the_case_of_their_address() -> None:
 def test_an_address_of_several_people_says_nothing_of_any() -> None:
     found = match([Line(2, "a@x.com", None)], [member(1, "a@x.com"), member(2, "A@x.com")], NOW)
     assert (found.told, [line.number for line in found.unclear]) == ([], [2])
-
-
-def test_of_several_lines_the_latest_counts_and_an_unreadable_one_claims_nothing() -> None:
-    people = [member(1, "a@x.com"), member(2, "b@x.com"), member(3, "c@x.com")]
-    lines = [
-        Line(2, "a@x.com", NOW - 9 * DAY),
-        Line(3, "a@x.com", NOW - 3 * DAY),
-        Line(4, "b@x.com", None, "'soon' is no date"),
-        Line(5, "c@x.com", NOW - 4 * DAY),
-        Line(6, "c@x.com", None, "'soon' is no date"),
-    ]
-    found = match(lines, people, NOW)
-    assert found.told == [
-        told(1, 3, NOW - 3 * DAY),
-        told(2, 4, None, whole=False),
-        told(3, 5, NOW - 4 * DAY, whole=False),
-    ]
-    assert [line.number for line in found.unreadable] == [4, 6]
 
 
 def test_nothing_later_than_the_export_is_told() -> None:
