@@ -21,6 +21,7 @@ from console import (
     keys,
     plans,
     position,
+    probing,
     profiles,
     publishing,
     quarantine,
@@ -90,6 +91,8 @@ app.add_typer(profiles.app, name="profile")
 publishing.add_to(profiles.app)
 changing.add_to(profiles.app)
 reclaiming.add_leash_to(profiles.app)
+app.command("claims", epilog=probing.HELP_CLAIMS)(probing.claims)
+app.command("probe", epilog=probing.HELP)(probing.probe)
 app.command("run", epilog=runs.HELP)(runs.run_)
 app.add_typer(runs.app, name="runs")
 app.command("candidates", epilog=candidates.HELP)(candidates.candidates)
