@@ -34,6 +34,17 @@ def _is_amqp(value: SecretStr) -> SecretStr:
     return _an_address(value, ("amqp", "amqps"), pika.URLParameters)
 
 
+def _is_public(url: str) -> str:
+    """Take the address at which browsers reach `seats serve`: https, or this machine itself."""
+    parts = urlsplit(url)
+    loopback = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+        raise ValueError("must begin with https:// (http:// only for 127.0.0.1)")
+    if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("is an address alone, as https://seats.example.com, without a path")
+    return url.rstrip("/")
+
+
 def _an_address(value: SecretStr, schemes: tuple[str, ...], read: Callable[[str], object]) -> SecretStr:
     """Read an address as its library will, and never repeat any of it: it holds a password."""
     url = value.get_secret_value()
@@ -63,6 +74,12 @@ class Settings(BaseSettings):
     operations_port: int = Field(default=0, ge=0, le=65535)
     """Where a process answers /health and /metrics, on 127.0.0.1; 0 takes a free port and logs it."""
     operations_host: str = "127.0.0.1"
+
+    public_url: Annotated[str, AfterValidator(_is_public)] | None = None
+    """Where browsers reach `seats serve`; without it, `seats connect` asks for the code."""
+    serve_host: str = "127.0.0.1"
+    serve_port: int = Field(default=8950, ge=1, le=65535)
+    """Where `seats serve` listens; what is public before it ends TLS."""
 
     worker_threads: PositiveInt = Field(default=4, le=64)
     reads_in_flight: PositiveInt = Field(default=20, le=50)

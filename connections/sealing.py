@@ -32,6 +32,11 @@ def credential_row(alias: str, kind: str, what: SecretOfCredential) -> str:
     return f"credential/{alias}/{kind}/{what}"
 
 
+def authorization_row(alias: str, state_sha256: bytes) -> str:
+    """Name the place of the code that Asana's answer brought."""
+    return f"authorization/{alias}/{state_sha256.hex()}/code"
+
+
 def new_key() -> str:
     """Make a key for SEATKEEPER_KEYS."""
     return Fernet.generate_key().decode()
@@ -40,14 +45,15 @@ def new_key() -> str:
 class Sealing:
     """Seals with the newest key, opens with any. Neither keys nor values are in its repr."""
 
-    __slots__ = ("_count", "_fernet")
+    __slots__ = ("_count", "_each", "_fernet")
 
     def __init__(self, keys: Sequence[str]) -> None:
         """Take Fernet keys, newest first; raise KeysUnfit."""
         if not keys:
             raise KeysUnfit("SEATKEEPER_KEYS is empty; make a key with `./seats keys new`")
         self._count = len(keys)
-        self._fernet = MultiFernet([_fernet(key, position) for position, key in enumerate(keys, start=1)])
+        self._each = [_fernet(key, position) for position, key in enumerate(keys, start=1)]
+        self._fernet = MultiFernet(self._each)
 
     def __repr__(self) -> str:
         return f"Sealing({self._count} keys)"
@@ -66,6 +72,16 @@ class Sealing:
             raise SealBroken(f"{row} holds a value that was sealed for {content['row']}; connect again")
         value: str = content["value"]
         return value
+
+    def key_of(self, sealed: bytes) -> int | None:
+        """Return the place of the key that sealed this, 1 for the newest; None if it is none of ours."""
+        for position, fernet in enumerate(self._each, start=1):
+            try:
+                fernet.decrypt(sealed)
+            except InvalidToken:
+                continue
+            return position
+        return None
 
 
 def _fernet(key: str, position: int) -> Fernet:
