@@ -47,7 +47,7 @@ def _of_seats(day: Day, reader: EventReader) -> list[Check]:
         Check("guests", models["guest"], guests),
         Check("view-only", models["view_only"], expected.seats - expected.paid - guests),
         Check("admins", sum(event.data["is_admin"] is True for event in found), sum(one.is_admin for one in people)),
-        Check("people asked about", activity["asked"], expected.paid),
+        Check("people asked about: paid seats but for admins and us", activity["asked"], expected.asked),
         Check("people with an act that the source could see", activity["acts_seen"], expected.seen),
         Check("people whose answer is unknown", activity["unknown"], 0),
     ]

@@ -156,7 +156,7 @@ class Story:
             "profile",
             "create",
             PROFILE,
-            *("--connection", ALIAS, "--plan", "advanced", "--currency", "EUR", "--removal-cap", cap),
+            *("--connection", ALIAS, "--plan", "free", "--currency", "EUR", "--removal-cap", cap),
             *("--analyze-activity-from", LOOK_BACK, "--look-back-beyond-60-days"),
         )
         self._stack.seats("profile", "publish", PROFILE, "--no-first-cycle")

@@ -41,6 +41,7 @@ class Expected:
     people: dict[str, PersonTruth]
     seats: int
     paid: int
+    asked: int
     seen: int
     ready: frozenset[str]
     never_seen: frozenset[str]
@@ -71,12 +72,14 @@ def expect(people: dict[str, PersonTruth], ours: str, now: datetime) -> Expected
     """Say what a right cycle finds at `now`, for the account `ours`."""
     active = [one for one in people.values() if one.is_member]
     paid = [one for one in active if one.is_paid]
-    old = [one for one in paid if not one.is_admin and one.gid != ours and one.joined_at <= now - THRESHOLD]
+    asked = [one for one in paid if not one.is_admin and one.gid != ours]
+    old = [one for one in asked if one.joined_at <= now - THRESHOLD]
     return Expected(
         people=people,
         seats=len(active),
         paid=len(paid),
-        seen=sum(one.seen_at is not None for one in paid),
+        asked=len(asked),
+        seen=sum(one.seen_at is not None for one in asked),
         ready=frozenset(one.gid for one in old if one.seen_at is not None and one.seen_at < now - THRESHOLD),
         never_seen=frozenset(one.gid for one in old if one.seen_at is None),
     )

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from messages.commands import ReclaimSubscription
 from messages.events import EVENTS
+from rules.evidence import AsanaPlan
 from sandbox.asana import Running
 from sandbox.asana.faults import Fault, Kind
 from sandbox.asana.removals import Removal
@@ -113,10 +114,10 @@ async def fired(fault: Fault) -> None:
 
 @asynccontextmanager
 async def reclaim_stage(
-    asana: Running, database: Database, *, people: int = 3, **settings: object
+    asana: Running, database: Database, *, people: int = 3, asana_plan: AsanaPlan = "free", **settings: object
 ) -> AsyncIterator[Plan]:
     """Open a stage after one cycle, with an approved plan for so many people."""
-    async with actor_stage(asana, database, **settings) as stage:
+    async with actor_stage(asana, database, asana_plan, **settings) as stage:
         await stage.run("cycle")
         plan_hash = await stage.approved_plan(limit=people)
         rows = await stage.rows(f"SELECT user_gid FROM plan_item WHERE plan_hash = '{plan_hash}' ORDER BY position")
