@@ -19,6 +19,8 @@ from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretSt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "SEATKEEPER_"
+CALLBACK = "/oauth/callback"
+"""Below the public address: where Asana sends a browser back to."""
 Needed = Literal["database_url", "internal_url", "edge_url", "keys"]
 
 

@@ -28,9 +28,12 @@ SELECT 'code', encode(state_sha256, 'hex'), alias, '', code_sealed
  ORDER BY 3, 4, 1, 2
 """
 _EXCHANGE: dict[Place, LiteralString] = {
-    "client_secret": "UPDATE connection SET client_secret_sealed = %s WHERE id = %s::bigint AND client_secret_sealed = %s",
-    "access_token": "UPDATE credential SET access_token_sealed = %s WHERE id = %s::bigint AND access_token_sealed = %s",
-    "refresh_token": "UPDATE credential SET refresh_token_sealed = %s WHERE id = %s::bigint AND refresh_token_sealed = %s",
+    "client_secret": """UPDATE connection SET client_secret_sealed = %s
+                WHERE id = %s::bigint AND client_secret_sealed = %s""",
+    "access_token": """UPDATE credential SET access_token_sealed = %s
+                WHERE id = %s::bigint AND access_token_sealed = %s""",
+    "refresh_token": """UPDATE credential SET refresh_token_sealed = %s
+                WHERE id = %s::bigint AND refresh_token_sealed = %s""",
     "code": """UPDATE authorization_request SET code_sealed = %s
                 WHERE state_sha256 = decode(%s, 'hex') AND code_sealed = %s""",
 }
