@@ -34,6 +34,7 @@ from workers.station import Station
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 LOOK_BACK = timedelta(days=120)
 THRESHOLD = timedelta(days=60)
+KEY = Fernet.generate_key().decode()
 
 Row = dict[str, object]
 
@@ -181,15 +182,15 @@ class Stage:
 
 @asynccontextmanager
 async def actor_stage(
-    asana: Running, database: Database, plan: AsanaPlan = "free", **settings: object
+    asana: Running, database: Database, plan: AsanaPlan = "free", name: str = "acme", key: str = KEY, **settings: object
 ) -> AsyncIterator[Stage]:
     """Open a stage with a published profile for the look-alike's organization, looking back 120 days.
 
-    On the free plan the tasks are the only source of activity: what is true is what they show.
+    On the free plan the tasks are the only source of activity: what is true is what they show. Profile and connection
+    have the same `name`; two stages on one database each carry out the commands of both.
     """
-    key = Fernet.generate_key().decode()
     async with open_connection(database.owner_url) as owner:
-        profile_id = await _published(owner, asana, key, plan)
+        profile_id = await _published(owner, asana, key, plan, name)
 
         def station(role: str) -> Station:
             known = {"database_url": SecretStr(database.url(role)), "keys": SecretStr(key), "recovery_pause_seconds": 0}
@@ -199,25 +200,25 @@ async def actor_stage(
             yield Stage(asana, owner, worker, reclaim, profile_id)
 
 
-async def _published(owner: Connection, asana: Running, key: str, plan: AsanaPlan) -> int:
+async def _published(owner: Connection, asana: Running, key: str, plan: AsanaPlan, name: str) -> int:
     now = asana.clock.now()
     connection_id = await connections.save(
         owner,
-        alias="acme",
+        alias=name,
         base_url=asana.url,
         client_id=None,
         client_secret_sealed=None,
         requests_per_minute=None,
     )
-    row = credential_row("acme", "personal_access_token", "access_token")
+    row = credential_row(name, "personal_access_token", "access_token")
     grant = connections.SealedGrant(
         kind="personal_access_token",
         user_gid=asana.look.credentials.of(f"Bearer {asana.admin_token}").person.gid,
         access_token=Sealing([key]).seal(asana.admin_token, row),
     )
-    await connections.keep_grant(owner, connection_id, "acme", grant, now)
+    await connections.keep_grant(owner, connection_id, name, grant, now)
     draft = Draft(
-        name="acme",
+        name=name,
         display_name="Acme",
         connection_id=connection_id,
         organization_gid=asana.organization_gid,
@@ -230,7 +231,7 @@ async def _published(owner: Connection, asana: Running, key: str, plan: AsanaPla
         provisioned_by_scim=False,
     )
     await profiles.create(owner, draft)
-    profile = await profiles.get(owner, "acme")
+    profile = await profiles.get(owner, name)
     assert profile is not None
     publication = Publication(cron="0 5 * * *", threshold_days=THRESHOLD.days)
     await profiles.publish(owner, profile, publication, now)
