@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from console import (
+    activity,
     candidates,
     changing,
     connecting,
@@ -95,6 +96,7 @@ app.command("claims", epilog=probing.HELP_CLAIMS)(probing.claims)
 app.command("probe", epilog=probing.HELP)(probing.probe)
 app.command("run", epilog=runs.HELP)(runs.run_)
 app.add_typer(runs.app, name="runs")
+app.add_typer(activity.app, name="activity")
 app.command("candidates", epilog=candidates.HELP)(candidates.candidates)
 app.command("explain", epilog=candidates.HELP_EXPLAIN)(candidates.explain)
 app.command("coverage", epilog=coverage.HELP)(coverage.coverage)
