@@ -108,6 +108,16 @@ def test_it_is_told_to_a_person(known: Seats, file: Path) -> None:
     assert known("activity", "imports", "acme").out.splitlines()[1].split()[-3:-1] == ["7", "5"]
 
 
+def test_a_rule_of_any_use_stands_on_it(known: Seats, file: Path, database: Database) -> None:
+    evidence_rows.execute(database, "UPDATE reclamation_rule SET evidence = 'any_use'")
+    assert known.ok("explain", "101")["verdict"]["reason"] == "no_source"
+    known.ok("activity", "import", "acme", str(file))
+    assert known.ok("explain", "101")["verdict"]["outcome"] == "ready"
+    assert known.ok("explain", "105")["verdict"]["outcome"] == "keep"
+    active = known.ok("explain", "102")
+    assert (active["verdict"]["reason"], active["outlook"]["condition"]) == ("active", "no newer act is seen")
+
+
 def test_no_address_of_the_file_is_kept(known: Seats, file: Path, database: Database) -> None:
     with psycopg.connect(database.owner_url) as owner:
         owner.execute("DELETE FROM person WHERE user_gid = '106'")

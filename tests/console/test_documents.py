@@ -89,6 +89,7 @@ def test_every_command_has_examples_and_prints_documents() -> None:
             {"sentence", "verdict", "sources", "decisions", "candidate_state"},
         ),
         (["coverage", "acme"], {"profile", "sources", "days", "unknown"}),
+        (["activity", "imports", "acme"], {"profile", "imports"}),
         (["position", "acme"], {"profile", "positions"}),
         (["entitlement", "list", "acme"], {"entitlements"}),
         (["exempt", "list", "acme"], {"exemptions"}),
