@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from console import (
     activity,
+    aliases,
     candidates,
     changing,
     connecting,
@@ -28,6 +29,7 @@ from console import (
     quarantine,
     reclaiming,
     runs,
+    serving,
 )
 from console.errors import EXIT_CODES, explained
 
@@ -88,6 +90,8 @@ app = typer.Typer(
 
 app.command("init", epilog=installing.HELP)(installing.init)
 app.command("connect", epilog=connecting.HELP)(connecting.connect)
+app.command("connections", epilog=aliases.HELP)(aliases.connections)
+app.command("serve", epilog=serving.HELP)(serving.serve)
 app.add_typer(profiles.app, name="profile")
 publishing.add_to(profiles.app)
 changing.add_to(profiles.app)

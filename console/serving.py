@@ -8,6 +8,7 @@ import typer
 
 from connections.sealing import Sealing
 from console.errors import CommandFailed
+from console.output import AsJson, show
 from console.session import run, sealing
 from console.style import examples
 from settings import CALLBACK, read_settings
@@ -21,15 +22,16 @@ def serve(
         int | None,
         typer.Option(help="Where to listen; else SEATKEEPER_SERVE_PORT.", min=0, max=65535, show_default="8950"),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Serve the page that Asana sends browsers back to, until a signal comes.
 
     It listens on 127.0.0.1; what ends TLS before it is SEATKEEPER_PUBLIC_URL.
     """
-    run(_serve(port, sealing()))
+    run(_serve(port, sealing(), as_json=as_json))
 
 
-async def _serve(port: int | None, seal: Sealing) -> None:
+async def _serve(port: int | None, seal: Sealing, *, as_json: bool) -> None:
     from console.callback import make_server  # noqa: PLC0415 - no other command needs a web server loaded
 
     settings = read_settings("database_url")
@@ -37,8 +39,9 @@ async def _serve(port: int | None, seal: Sealing) -> None:
     with sock:
         async with open_pool(settings.url("database_url"), size=2) as pool:
             host, bound = sock.getsockname()[:2]
-            sys.stderr.write(f"listening on http://{host}:{bound}; Asana's answers come to {CALLBACK}\n")
-            sys.stderr.flush()
+            url = f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
+            show({"url": url, "callback": CALLBACK}, f"Asana's answers are taken at {url}{CALLBACK}", as_json=as_json)
+            sys.stdout.flush()
             await make_server(pool, seal).serve([sock])
 
 

@@ -110,20 +110,35 @@ async def save(
     client_secret_sealed: bytes | None,
     requests_per_minute: int | None,
     parent_id: int | None = None,
+    keep_app: bool = False,
 ) -> int:
-    """Make the connection or change it; return its id. A child, with `parent_id`, has no application of its own."""
+    """Make the connection or change it; return its id. A child, with `parent_id`, has no application of its own.
+
+    With `keep_app` the application and the parent of a connection that is there stay what they are.
+    """
     cursor = await connection.execute(
         """INSERT INTO connection (alias, base_url, client_id, client_secret_sealed, requests_per_minute, parent_id)
            VALUES (%s, %s, %s, %s, %s, %s)
-           ON CONFLICT (alias) DO UPDATE SET base_url = excluded.base_url, client_id = excluded.client_id,
-               client_secret_sealed = excluded.client_secret_sealed,
-               requests_per_minute = excluded.requests_per_minute, parent_id = excluded.parent_id
+           ON CONFLICT (alias) DO UPDATE SET base_url = excluded.base_url,
+               requests_per_minute = excluded.requests_per_minute,
+               client_id = CASE WHEN %s THEN connection.client_id ELSE excluded.client_id END,
+               client_secret_sealed = CASE WHEN %s THEN connection.client_secret_sealed
+                                           ELSE excluded.client_secret_sealed END,
+               parent_id = CASE WHEN %s THEN connection.parent_id ELSE excluded.parent_id END
            RETURNING id""",
-        [alias, base_url, client_id, client_secret_sealed, requests_per_minute, parent_id],
+        [alias, base_url, client_id, client_secret_sealed, requests_per_minute, parent_id, *[keep_app] * 3],
     )
     row = await cursor.fetchone()
     assert row is not None
     return int(row[0])
+
+
+async def children_of(connection: Connection, connection_id: int) -> list[str]:
+    """Return the aliases that use this connection's application."""
+    cursor = await connection.execute(
+        "SELECT alias FROM connection WHERE parent_id = %s ORDER BY alias", [connection_id]
+    )
+    return [row[0] for row in await cursor.fetchall()]
 
 
 async def credential_of(
