@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from rules.economy import SLACK, Standing, is_due, may_be_idle, whom_to_ask
-from rules.verdict import Rule, judge
+from rules.economy import Standing, is_due, may_be_idle, whom_to_ask
+from rules.verdict import FRESH, Rule, judge
 from tests.unit.seats import DAY, INSTANT, NOW, seat
 
 THRESHOLD = 60 * DAY
-EDGE = NOW + SLACK - THRESHOLD
+EDGE = NOW + FRESH - THRESHOLD
 """Evidence from this moment or before it may be called idle by the last verdict that stands on a pull at NOW."""
 ASKED = Standing(1, joined_at=NOW - 900 * DAY, last_act_at=NOW - DAY, excused=False, was_asked=True)
 
@@ -78,7 +78,7 @@ def test_whoever_is_left_out_is_kept_for_the_same_reason_whatever_they_did(
     threshold = days * DAY
     if is_due(one, threshold, pull_started_at=NOW):
         return
-    rule, at = Rule(threshold, "work", "free"), NOW + later * SLACK
+    rule, at = Rule(threshold, "work", "free"), NOW + later * FRESH
     windows = {"tasks": [(NOW - 900 * DAY, NOW)]} if covered else {}
     known = seat(joined_at=one.joined_at, last_act_at=one.last_act_at, covered=windows)
     newest = max((act for act in (one.last_act_at, missed) if act is not None), default=None)
@@ -96,7 +96,7 @@ def test_whoever_a_verdict_calls_idle_was_due_in_the_pull_that_it_stands_on(
     judged = seat(
         joined_at=one.joined_at, last_act_at=one.last_act_at, covered={"tasks": [(NOW - 900 * DAY, NOW + DAY)]}
     )
-    verdict = judge(judged, Rule(days * DAY, "work", "free"), pull_started_at=NOW, now=NOW + later * SLACK)
+    verdict = judge(judged, Rule(days * DAY, "work", "free"), pull_started_at=NOW, now=NOW + later * FRESH)
     if verdict.outcome != "keep":
         assert is_due(one, days * DAY, pull_started_at=NOW)
 
