@@ -7,9 +7,10 @@ import signal
 import socket
 import sys
 from types import FrameType
+from typing import get_args
 
 from sandbox.asana.limits import PLANS
-from sandbox.asana.lookalike import LookAlike
+from sandbox.asana.lookalike import LookAlike, OrganizationPlan
 from sandbox.asana.server import BACKLOG, listening, make_server
 
 EXAMPLES = """
@@ -33,6 +34,9 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
     parser.add_argument("--people", type=int, default=5000, help="how many members there are (default: 5000)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same people (default: 1)")
+    parser.add_argument(
+        "--plan", choices=get_args(OrganizationPlan), default="enterprise+", help="what the organization pays for"
+    )
     parser.add_argument("--limits", choices=sorted(PLANS), help="switch that plan's rate limits on (default: off)")
     parser.add_argument("--latency-ms", type=float, default=0, help="how long each answer waits (default: 0)")
     return parser.parse_args(given)
@@ -45,7 +49,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, _end)
     try:
         with listening(chosen.host, chosen.port) as sock:
-            look = LookAlike(chosen.people, chosen.seed, limits=chosen.limits, latency_ms=chosen.latency_ms)
+            look = LookAlike(
+                chosen.people, chosen.seed, plan=chosen.plan, limits=chosen.limits, latency_ms=chosen.latency_ms
+            )
             serve(look, sock)
     except (OSError, ValueError) as reason:
         sys.exit(f"sandbox.asana: {reason}")

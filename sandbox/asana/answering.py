@@ -22,6 +22,7 @@ from sandbox.asana.state import State
 
 API = "/api/1.0"
 REMOVE_USER = "/workspaces/{workspace_gid}/removeUser"
+SEARCH = "/workspaces/{workspace_gid}/tasks/search"
 TOO_MANY = "You've made too many requests and hit a rate limit. Please retry after the given amount of time."
 
 log = logging.getLogger("sandbox.asana")
@@ -94,7 +95,7 @@ class Endpoint:
         look.traffic.by_credential[caller.name] += 1
         if removal:
             removal.by, removal.credential = caller.person.gid, caller.name
-        seconds = look.limits.enter(caller.name, call.method)
+        seconds = look.limits.enter(caller.name, call.method, search=self._route == SEARCH)
         if seconds is not None:
             return await send_through(None, send, lambda: _too_many(seconds))
         try:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from sandbox.asana.clock import to_milliseconds
+from sandbox.asana.log import Event
 from sandbox.asana.lookalike import LookAlike
 from sandbox.asana.model import Membership, Person, Story, Task
 
@@ -47,6 +48,12 @@ class Changes:
         """The person only looks at something, now or `at`: use that no source on the tasks can see."""
         person, moment = self.person(name), self._moment(at)
         person.last_read_at = max(person.last_read_at or moment, moment)
+
+    def log(
+        self, name: str, kind: str = "user_login_succeeded", *, at: datetime | None = None, context: str = "web"
+    ) -> Event:
+        """The audit log gets an event by the person, now or `at`; a login by hand is a use."""
+        return self._look.log.add(kind, self.person(name), self._moment(at), context=context)
 
     def act(
         self,
@@ -110,6 +117,6 @@ class Changes:
         )
         state.add_task(task, assignee)
         if assignee:
-            task.assigned_by = creator
+            state.assigned(task, creator)
             state.add_story(task, creator, at, "assigned", f"assigned to {assignee.name}")
         return task

@@ -7,7 +7,7 @@ is for loopback.
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qsl
 
 from starlette.routing import BaseRoute, Route
@@ -18,7 +18,8 @@ from sandbox.asana.clock import written
 from sandbox.asana.credentials import Credential
 from sandbox.asana.faults import Fault
 from sandbox.asana.limits import PLANS, Plan
-from sandbox.asana.lookalike import LookAlike
+from sandbox.asana.lookalike import LookAlike, OrganizationPlan
+from sandbox.asana.member_export import member_export
 from sandbox.asana.sending import json_answer, read_body, send_through
 from sandbox.asana.truth import as_json, truth
 
@@ -55,7 +56,9 @@ class Control:
             "about": {"GET": self.about},
             "clock": {"GET": self.clock, "POST": self.set_clock},
             "truth": {"GET": self.truth},
+            "member_export": {"GET": self.member_export},
             "removals": {"GET": self.removals},
+            "organization": {"GET": self.organization, "POST": self.set_organization},
             "faults": {"GET": self.faults, "POST": self.add_fault, "DELETE": self.remove_faults},
             "limits": {"GET": self.limits, "POST": self.set_limits},
             "people": {"POST": self.change_person},
@@ -89,12 +92,32 @@ class Control:
         look = self._look
         caller = self._changes.person(sent["caller"]) if "caller" in sent else look.state.admins()[0]
         kind = "service_account" if caller is look.service_account else "pat"
-        rows = truth(look.state, Credential("truth", kind, caller), _moment(sent["since"]))
+        rows = truth(look, Credential("truth", kind, caller), _moment(sent["since"]))
         return {
             "now": written(look.clock.now()),
             "caller": caller.gid,
             "people": [as_json(row, look.state) for row in rows.values()],
         }
+
+    def member_export(self, _: Sent) -> object:
+        return {"csv": member_export(self._look)}
+
+    def organization(self, _: Sent) -> object:
+        look = self._look
+        return {"plan": look.plan, "search_lag": look.search_lag.total_seconds(), "longest_listing": look.pages.longest}
+
+    def set_organization(self, sent: Sent) -> object:
+        if "plan" in sent:
+            if sent["plan"] not in get_args(OrganizationPlan):
+                raise ValueError(
+                    f"there is no plan {sent['plan']!r}; there are {', '.join(get_args(OrganizationPlan))}"
+                )
+            self._look.plan = sent["plan"]
+        if "search_lag" in sent:
+            self._look.search_lag = timedelta(seconds=float(sent["search_lag"]))
+        if "longest_listing" in sent:
+            self._look.pages.longest = None if sent["longest_listing"] is None else int(sent["longest_listing"])
+        return self.organization(sent)
 
     def removals(self, _: Sent) -> object:
         removals = self._look.removals
@@ -151,6 +174,8 @@ class Control:
         if kind == "read":
             changes.read(sent["person"], at)
             return {}
+        if kind.startswith("log:"):
+            return {"event": changes.log(sent["person"], kind.removeprefix("log:"), at=at).gid}
         if kind == "created":
             task = changes.create(
                 sent["person"], assignee=sent.get("assignee", sent["person"]), at=at, private=bool(sent.get("private"))

@@ -3,6 +3,7 @@
 LookalikeError
 ├── BadRequest    400   a parameter is missing, malformed, or an offset has expired
 ├── Unauthorized  401   no token, or one that is not (or no longer) good
+├── PaymentRequired 402 the organization's plan does not include this
 ├── Forbidden     403   the token is good, its owner may not do this
 ├── NotFound      404   there is no such thing, or no such route
 └── Broken        500   the look-alike itself failed; carries a `phrase`
@@ -41,6 +42,10 @@ class BadRequest(LookalikeError):
 
 class Unauthorized(LookalikeError):
     status = 401
+
+
+class PaymentRequired(LookalikeError):
+    status = 402
 
 
 class Forbidden(LookalikeError):

@@ -20,9 +20,13 @@ class Plan:
     per_minute: float
     reads: int = 50
     writes: int = 15
+    searches_per_minute: float = 60
 
 
 PLANS = {"free": Plan(150), "paid": Plan(1500)}
+
+SEARCHES_AT_ONCE = 5.0
+"""How many searches a credential may make at once after a pause."""
 
 DEEPEST = 30.0
 """How far, in seconds of refilling, a credential can dig itself in."""
@@ -48,10 +52,15 @@ class Limits:
         self.plan = PLANS[plan] if isinstance(plan, str) else plan
         self._buckets.clear()
 
-    def enter(self, credential: str, method: str) -> int | None:
-        """Count a call in. None lets it pass (then `leave` must follow); else the seconds to wait, at least 1."""
+    def enter(self, credential: str, method: str, *, search: bool = False) -> int | None:
+        """Count a call in; a search counts among the searches as well.
+
+        None lets it pass (then `leave` must follow); else the seconds to wait, at least 1.
+        """
         reading = method in READS
         waiting = self._wait(credential, reading=reading) if self.plan else None
+        if search and self.plan:
+            waiting = max(waiting or 0, self._wait_for_search(credential)) or None
         if waiting is None:
             self._in_flight[credential, reading] += 1
         return waiting
@@ -70,10 +79,17 @@ class Limits:
             return 1
         return None
 
-    def _draw(self, credential: str, rate: float) -> float:
+    def _wait_for_search(self, credential: str) -> int:
+        assert self.plan
+        rate = self.plan.searches_per_minute / 60
+        level = self._draw(f"{credential} searching", rate, SEARCHES_AT_ONCE)
+        return max(1, math.ceil((1 - level) / rate)) if level < 0 else 0
+
+    def _draw(self, credential: str, rate: float, least: float = 1.0) -> float:
         """Take one call from the bucket, let in or not, and say what is left (below zero: rejected)."""
         now = self._ticks()
-        bucket = self._buckets.setdefault(credential, _Bucket(max(1.0, rate), now))
-        level = min(max(1.0, rate), bucket.level + (now - bucket.read_at) * rate) - 1
+        full = max(least, rate)
+        bucket = self._buckets.setdefault(credential, _Bucket(full, now))
+        level = min(full, bucket.level + (now - bucket.read_at) * rate) - 1
         bucket.level, bucket.read_at = max(level, -DEEPEST * rate), now
         return bucket.level

@@ -1,19 +1,23 @@
 """All parts of one look-alike, in one place that every route is given."""
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
+from typing import Literal
 
 from sandbox.asana.clock import Clock
 from sandbox.asana.credentials import OOB, App, Credentials
 from sandbox.asana.faults import Faults
 from sandbox.asana.generator import generate
 from sandbox.asana.limits import PLANS, Limits
+from sandbox.asana.log import make_log
 from sandbox.asana.model import Membership, Person
 from sandbox.asana.oauth import OAuth
 from sandbox.asana.paging import Pages
 from sandbox.asana.removals import Removals
 from sandbox.asana.traffic import Traffic
+
+OrganizationPlan = Literal["free", "starter", "advanced", "enterprise", "enterprise+"]
 
 
 class LookAlike:
@@ -24,6 +28,7 @@ class LookAlike:
         people: int = 50,
         seed: int = 1,
         *,
+        plan: OrganizationPlan = "enterprise+",
         limits: str | None = None,
         latency_ms: float = 0,
         start: datetime | None = None,
@@ -31,6 +36,10 @@ class LookAlike:
     ) -> None:
         self.people, self.seed = people, seed
         self.clock = Clock(start)
+        self.plan: OrganizationPlan = plan  # what the organization pays for: it gates the search and the audit log
+        self.search_lag = timedelta(seconds=20)  # how far the search's index is behind
+        self.most_in_search = 40  # people whom one parameter of a search may name
+        self.log_offsets_expire: timedelta | None = None
         self.limits = Limits(PLANS[limits] if limits else None)
         self.latency_ms = latency_ms
         self.faults = Faults()
@@ -39,6 +48,7 @@ class LookAlike:
         self.removed_stay_listed = False  # whether removeUser leaves an inactive membership behind
         self.pages = Pages(self.clock)
         self.state = generate(people, seed, self.clock.now())
+        self.log = make_log(self.state, seed, people, self.clock.now())
         self.credentials = Credentials(self.clock)
         self.app = App(str(secrets.randbelow(10**16)), secrets.token_hex(16), {OOB, *redirect_uris})
         self.oauth = OAuth(self.app, self.credentials, self.clock, self._logged_in)
@@ -52,6 +62,7 @@ class LookAlike:
         """The same organization anew, as seen now; records, faults and offsets are forgotten, tokens stay good."""
         kept = {person.gid for person in self.state.people.values()}
         self.state = generate(self.people, self.seed, self.clock.now())
+        self.log = make_log(self.state, self.seed, self.people, self.clock.now())
         assert kept >= self.state.people.keys(), "a seed gives the same people each time"
         self.credentials.rebind(self.state.people)
         self.service_account = self._service_account()

@@ -31,6 +31,7 @@ class Person:
     archetype: str
     traits: frozenset[str] = frozenset()
     last_read_at: datetime | None = None  # the last time that the person only looked at something
+    last_logged_at: datetime | None = None  # the last time that the audit log has of their own doing
     memberships: dict[str, "Membership"] = field(default_factory=dict, repr=False)  # by the workspace's gid
     assigned: dict[str, "Task"] = field(default_factory=dict, repr=False)  # tasks now assigned to the person, by gid
 

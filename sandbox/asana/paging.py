@@ -21,6 +21,8 @@ Query = dict[str, str]
 LIFETIME = timedelta(minutes=15)
 """How long an offset is good; about what clients have seen, the document only says "some time"."""
 
+TRUNCATED = "Your result set is too large: it has been truncated. Please narrow your query."
+
 CUT = 1000
 """Where a listing without `limit` ends without a word."""
 
@@ -41,6 +43,7 @@ class Pages:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._key = token_bytes(16)
+        self.longest: int | None = None  # beyond so many rows the last page is refused: "tens of thousands" at Asana
 
     def cut(
         self, rows: Sequence[T], query: Query, listing: str, url: str, path: str
@@ -52,6 +55,8 @@ class Pages:
         """
         limit = limit_of(query)
         start = self._position(query["offset"], listing) if "offset" in query else 0
+        if limit is not None and self.longest is not None and start + limit > self.longest and len(rows) > self.longest:
+            raise BadRequest(TRUNCATED)
         page = rows[start : start + (limit or CUT)]
         if limit is None:
             return page, {}

@@ -1,10 +1,9 @@
 """Tasks and their stories, as far as the caller may see them."""
 
-from datetime import UTC, datetime
-
 from sandbox.asana.answering import Call
 from sandbox.asana.errors import BadRequest, Forbidden, Json, unknown
 from sandbox.asana.model import Task
+from sandbox.asana.moments import moment_of
 from sandbox.asana.routes_users import own_workspace, visible_person
 from sandbox.asana.shapes import STORY, TASK
 
@@ -16,7 +15,7 @@ def get_tasks(call: Call) -> Json:
         raise BadRequest("You should specify one of workspace and assignee, or project, or tag, or section")
     workspace = own_workspace(call, query["workspace"])
     person = visible_person(call, query["assignee"], "assignee")
-    modified_since, completed_since = _moment(call, "modified_since"), _moment(call, "completed_since")
+    modified_since, completed_since = moment_of(call, "modified_since"), moment_of(call, "completed_since")
     found = [
         task
         for task in person.assigned.values()
@@ -55,17 +54,3 @@ def _visible_task(call: Call) -> Task:
     if not call.caller.sees(task):
         raise Forbidden("Forbidden: You do not have access to this task")
     return task
-
-
-def _moment(call: Call, name: str) -> datetime | None:
-    """A moment in the query (UTC where it names no zone; `now` is one); raises BadRequest."""
-    text = call.query.get(name)
-    if text is None:
-        return None
-    if text == "now":
-        return call.look.clock.now()
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadRequest(f"{name}: Not a valid date or datetime: {text}") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -61,7 +61,7 @@ def _hand_over(call: Call, person: Person, workspace: Workspace) -> None:
         if task.is_private and not any(gid in workspace.by_person for gid in seers):
             removal.lost.append(task.gid)
         else:
-            task.followers[receiver.gid] = receiver
+            state.follow(task, receiver)
             removal.given.append(task.gid)
 
 

@@ -16,7 +16,7 @@ from sandbox.asana.clock import Clock
 from sandbox.asana.credentials import Credential
 from sandbox.asana.faults import Faults
 from sandbox.asana.limits import Limits
-from sandbox.asana.lookalike import LookAlike
+from sandbox.asana.lookalike import LookAlike, OrganizationPlan
 from sandbox.asana.removals import Removals
 from sandbox.asana.state import State
 from sandbox.asana.traffic import Traffic
@@ -53,7 +53,7 @@ class Running:
 
     def truth(self, since: datetime, caller: Credential | None = None) -> dict[str, PersonTruth]:
         """Both truths by gid; the caller is the holder of `admin_token` unless another is named."""
-        return truth(self.look.state, caller or self.look.credentials.of(f"Bearer {self.admin_token}"), since)
+        return truth(self.look, caller or self.look.credentials.of(f"Bearer {self.admin_token}"), since)
 
     @property
     def client_id(self) -> str:
@@ -125,6 +125,7 @@ def running(
     people: int = 50,
     seed: int = 1,
     *,
+    plan: OrganizationPlan = "enterprise+",
     limits: str | None = None,
     latency_ms: float = 0,
     start: datetime | None = None,
@@ -132,10 +133,12 @@ def running(
 ) -> Iterator[Running]:
     """A look-alike on a free loopback port for the length of a `with`, served by a thread of this process.
 
-    `limits` is None, `free` or `paid`; with `start` (aware) its clock stands still there; `redirect_uris` are
-    registered for its app beside the one for people at a terminal.
+    `plan` is what the organization pays for. `limits` is None, `free` or `paid`; with `start` (aware) its clock stands
+    still there; `redirect_uris` are registered for its app beside the one for people at a terminal.
     """
-    look = LookAlike(people, seed, limits=limits, latency_ms=latency_ms, start=start, redirect_uris=redirect_uris)
+    look = LookAlike(
+        people, seed, plan=plan, limits=limits, latency_ms=latency_ms, start=start, redirect_uris=redirect_uris
+    )
     sock = listening("127.0.0.1", 0)
     server = make_server(look)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="asana look-alike", daemon=True)

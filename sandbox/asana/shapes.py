@@ -88,6 +88,18 @@ MEMBERSHIP.nest("user", lambda one, _: one.person, USER)
 MEMBERSHIP.nest("workspace", lambda one, _: one.workspace, WORKSPACE)
 MEMBERSHIP.nest("user_task_list", lambda one, _: one, TASK_LIST)
 
+OOO_ENTRY = Shape[Membership](
+    "ooo_entry",
+    attrgetter("gid"),
+    compact="start_date,end_date,user.resource_type,user.name",
+    plain={
+        "start_date": lambda one: one.vacation and one.vacation[0].isoformat(),
+        "end_date": lambda one: one.vacation and one.vacation[1].isoformat(),
+    },
+)
+OOO_ENTRY.nest("user", lambda one, _: one.person, USER)
+OOO_ENTRY.nest("created_by", lambda one, _: one.person, USER)
+
 STORY = Shape[Story](
     "story",
     attrgetter("gid"),

@@ -27,6 +27,7 @@ class State:
         self.tasks: dict[str, Task] = {}
         self.memberships: dict[str, Membership] = {}
         self.by_email: dict[str, Person] = {}
+        self._related: dict[str, dict[str, dict[str, Task]]] = {"created_by": {}, "followers": {}, "assigned_by": {}}
         self._gids = count(FIRST_GID, 7)
         self._ordered: dict[str, tuple[int, list[Person]]] = {}
         self._listed: dict[str, tuple[int, list[Membership]]] = {}
@@ -78,8 +79,32 @@ class State:
 
     def add_task(self, task: Task, assignee: Person | None) -> Task:
         self.tasks[task.gid] = task
+        self._relate("created_by", task.created_by, task)
+        for follower in task.followers.values():
+            self._relate("followers", follower, task)
         self.assign(task, assignee)
         return task
+
+    def related(self, relation: str, gid: str) -> dict[str, Task]:
+        """The tasks with which a person is in this relation (assignee, followers, created_by, assigned_by), by gid."""
+        if relation == "assignee":
+            return self.people[gid].assigned
+        return self._related[relation].get(gid, {})
+
+    def follow(self, task: Task, person: Person) -> None:
+        """The person is told of what happens to the task, and sees it, from now on."""
+        task.followers[person.gid] = person
+        self._relate("followers", person, task)
+
+    def assigned(self, task: Task, by: Actor) -> None:
+        """Note who gave the task to its assignee."""
+        if task.assigned_by:
+            self._related["assigned_by"][task.assigned_by.gid].pop(task.gid, None)
+        task.assigned_by = by
+        self._relate("assigned_by", by, task)
+
+    def _relate(self, relation: str, actor: Actor, task: Task) -> None:
+        self._related[relation].setdefault(actor.gid, {})[task.gid] = task
 
     def assign(self, task: Task, assignee: Person | None) -> None:
         """Give a task to a person, or to nobody."""
@@ -95,7 +120,7 @@ class State:
         insort(task.stories, story, key=lambda one: one.created_at)
         task.modified_at = max(task.modified_at, at)
         if subtype == "comment_added" and isinstance(by, Person):
-            task.followers[by.gid] = by
+            self.follow(task, by)
         return story
 
     def memberships_of(self, workspace: Workspace) -> list[Membership]:

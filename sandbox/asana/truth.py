@@ -1,21 +1,26 @@
 """The two truths that a client's findings are measured by.
 
 *What happened*: each person's last use of any kind, and last act of work wherever it was done.
-*What the source `tasks` could see*: for a caller and a window, the last own act that a perfect client finds in
+*What each source could see*. First `tasks`: for a caller and a window, the last own act that a perfect client finds in
 `GET /tasks?assignee=…&modified_since=…` and in the stories of what that lists. Such a client sees a listed task whole,
 so acts from before the window count as well; it sees nothing of tasks that are assigned to others, that the caller may
 not read, or that nobody modified in the window. A client that stops early, once no task was modified after the best
 act it knows, comes to the same result.
+
+What `search` could see is the same for tasks that the person follows or made, whoever has them; `audit_log`, the last
+event of the window that is a person's use; `export`, the day of the last use of any kind.
 
 Everything is computed anew from the state, by going through all of it.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sandbox.asana.clock import written
 from sandbox.asana.credentials import Credential
+from sandbox.asana.log import KEPT
+from sandbox.asana.lookalike import LookAlike
 from sandbox.asana.model import Actor, Person, Task
 from sandbox.asana.state import State
 
@@ -41,6 +46,9 @@ class PersonTruth:
     last_use_at: datetime | None
     last_work: Act | None
     seen_by_tasks: Act | None
+    seen_by_search: Act | None
+    seen_by_audit_log: Act | None
+    seen_by_export: date | None
 
     @property
     def last_work_at(self) -> datetime | None:
@@ -51,20 +59,42 @@ class PersonTruth:
         return self.seen_by_tasks.at if self.seen_by_tasks else None
 
 
-def truth(state: State, caller: Credential, since: datetime) -> dict[str, PersonTruth]:
+def truth(look: LookAlike, caller: Credential, since: datetime) -> dict[str, PersonTruth]:
     """Both truths about everybody who ever was in the organization, by gid; `since` is aware, and itself counts."""
-    work = _latest(act for task in state.tasks.values() for act in acts_of(task))
-    seen = _latest(
-        (actor, act)
+    state = look.state
+    work = latest_acts(act for task in state.tasks.values() for act in acts_of(task))
+    listed = [
+        (task, actor, act)
         for task in state.tasks.values()
         if task.workspace is state.company and task.modified_at >= since and caller.sees(task)
         for actor, act in acts_of(task)
-        if actor is task.assignee
+    ]
+    by_tasks = latest_acts((actor, act) for task, actor, act in listed if actor is task.assignee)
+    by_search = latest_acts(
+        (actor, act) for task, actor, act in listed if actor is task.created_by or actor.gid in task.followers
     )
+    logged = latest_acts(_logged(look, since))
     return {
-        gid: PersonTruth(person, _later(person.last_read_at, work.get(gid)), work.get(gid), seen.get(gid))
+        gid: _about(person, (work.get(gid), by_tasks.get(gid), by_search.get(gid), logged.get(gid)))
         for gid, person in state.people.items()
     }
+
+
+def last_use_of(person: Person, last_work: Act | None) -> datetime | None:
+    """When a person last used Asana in any way."""
+    return _later(person.last_read_at, person.last_logged_at, last_work.at if last_work else None)
+
+
+def _about(person: Person, acts: tuple[Act | None, Act | None, Act | None, Act | None]) -> PersonTruth:
+    work, by_tasks, by_search, logged = acts
+    used = last_use_of(person, work)
+    return PersonTruth(person, used, work, by_tasks, by_search, logged, used.date() if used else None)
+
+
+def _logged(look: LookAlike, since: datetime) -> Iterator[tuple[Actor, Act]]:
+    for event in look.log.since(max(since, look.clock.now() - KEPT)):
+        if event.is_use and event.actor is not None and event.at <= look.clock.now():
+            yield event.actor, Act(event.at, event.kind, "", event.gid)
 
 
 def acts_of(task: Task) -> Iterator[tuple[Actor, Act]]:
@@ -76,7 +106,7 @@ def acts_of(task: Task) -> Iterator[tuple[Actor, Act]]:
         yield story.created_by, Act(story.created_at, story.subtype, task.gid, story.gid)
 
 
-def _latest(acts: Iterable[tuple[Actor, Act]]) -> dict[str, Act]:
+def latest_acts(acts: Iterable[tuple[Actor, Act]]) -> dict[str, Act]:
     """The last act of each actor, by gid; of several at once the first one named."""
     last: dict[str, Act] = {}
     for actor, act in acts:
@@ -86,8 +116,8 @@ def _latest(acts: Iterable[tuple[Actor, Act]]) -> dict[str, Act]:
     return last
 
 
-def _later(read: datetime | None, work: Act | None) -> datetime | None:
-    return max((at for at in (read, work and work.at) if at), default=None)
+def _later(*moments: datetime | None) -> datetime | None:
+    return max((at for at in moments if at), default=None)
 
 
 def as_json(row: PersonTruth, state: State) -> dict[str, object]:
@@ -110,4 +140,7 @@ def as_json(row: PersonTruth, state: State) -> dict[str, object]:
         "last_work": row.last_work and row.last_work.as_json(),
         "last_work_seen_by_tasks_at": row.last_work_seen_by_tasks_at and written(row.last_work_seen_by_tasks_at),
         "seen_by_tasks": row.seen_by_tasks and row.seen_by_tasks.as_json(),
+        "seen_by_search": row.seen_by_search and row.seen_by_search.as_json(),
+        "seen_by_audit_log": row.seen_by_audit_log and row.seen_by_audit_log.as_json(),
+        "seen_by_export": row.seen_by_export and row.seen_by_export.isoformat(),
     }

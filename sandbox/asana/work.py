@@ -97,7 +97,7 @@ class WorkMaker:
         task.followers = {one.gid: one for one in (creator, assignee) if one}
         state.add_task(task, assignee)
         if assignee:
-            task.assigned_by = creator
+            state.assigned(task, creator)
             state.add_story(task, creator, at, "assigned", f"assigned to {assignee.name}")
         return task
 

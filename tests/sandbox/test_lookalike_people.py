@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.asana.credentials import Credential
 from sandbox.asana.generator import generate
+from sandbox.asana.lookalike import LookAlike
 from sandbox.asana.people import ARCHETYPES
 from sandbox.asana.state import State
 from sandbox.asana.truth import acts_of, truth
@@ -70,8 +71,9 @@ def test_the_same_seed_gives_the_same_organization() -> None:
 
 
 def test_twelve_percent_sleep() -> None:
-    state = generate(2000, 5, NOW)
-    rows = truth(state, Credential("test", "service_account", state.admins()[0]), NOW - timedelta(days=60))
+    look = LookAlike(2000, 5, start=NOW)
+    service = Credential("test", "service_account", look.state.admins()[0])
+    rows = truth(look, service, NOW - timedelta(days=60))
     asleep = [row for row in rows.values() if row.person.archetype == "sleeper"]
     ages = [(NOW - row.last_use_at) / timedelta(days=1) for row in asleep if row.last_use_at]
     assert len(ages) == len(asleep) == 240
@@ -84,8 +86,9 @@ def test_twelve_percent_sleep() -> None:
 
 def test_who_does_what() -> None:
     """What the archetypes promise, in what happened and in what the tasks can show."""
-    state = generate(2000, 6, NOW)
-    rows = truth(state, Credential("test", "service_account", state.admins()[0]), NOW - timedelta(days=2000))
+    look = LookAlike(2000, 6, start=NOW)
+    state, service = look.state, Credential("test", "service_account", look.state.admins()[0])
+    rows = truth(look, service, NOW - timedelta(days=2000))
     by_kind = {kind: [row for row in rows.values() if row.person.archetype == kind] for kind in ARCHETYPES}
     for kind in ("reader", "view_only"):
         assert all(row.last_work is None and row.last_use_at for row in by_kind[kind])
