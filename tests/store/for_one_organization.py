@@ -156,6 +156,11 @@ async def _connection_id(_: Connection, mine: Organization) -> int:
     return mine.profile.connection_id
 
 
+async def _parent(connection: Connection, _: Organization) -> object:
+    parent = await connections.get(connection, "mine")
+    return parent.id if parent else None
+
+
 async def _steps(connection: Connection, mine: Organization) -> object:
     return {await _candidate(connection, mine): _change()}
 
@@ -163,6 +168,7 @@ async def _steps(connection: Connection, mine: Organization) -> object:
 VALUES: dict[str, Value] = {
     "profile_id": _profile_id,
     "connection_id": _connection_id,
+    "connections.children_of.connection_id": _parent,
     "credential_id": _credential_id,
     "credential": _credential,
     "schedule_id": _schedule,
@@ -181,7 +187,7 @@ VALUES: dict[str, Value] = {
     "removal_id": _removal,
     "person": _item,
     "settlements.settle.person": _unanswered,
-    "readings.user_gids.person": plain("1001@example.com"),
+    "readings.user_gids.person": plain("mine1001@example.com"),
     "item": _item,
     "order": _order,
     "request": _request,
@@ -196,8 +202,8 @@ VALUES: dict[str, Value] = {
     "steps": _steps,
     "acts": with_subscription(lambda one: [(one, "task_created", NOW, "task/1")]),
     "streams.keep_acts.acts": plain([Found(gid, NOW, "user_login_succeeded", "audit_log_event/1") for gid in PEOPLE]),
-    "windows": with_subscription(lambda one: [Claimed(one, NOW - DAY, NOW)]),
-    "window": plain((NOW - DAY, NOW)),
+    "windows": with_subscription(lambda one: [Claimed(one, NOW - DAY, LATER)]),
+    "window": plain((NOW - DAY, LATER)),
     "removals.intend.window": plain(timedelta(seconds=10)),
     "troubles": with_subscription(lambda one: {one: "it was refused"}),
     "trouble": plain("it was refused"),
@@ -213,6 +219,8 @@ VALUES: dict[str, Value] = {
     "listings.stage_users.rows": plain([ListedUser("1003", "Mara", None)]),
     "user_gids": plain(list(PEOPLE)),
     "user_gid": plain("1001"),
+    "exemptions.add.user_gid": plain("1003"),
+    "exemptions.remove.user_gid": plain("1003"),
     "purchase": plain(
         Purchase(
             software_model="member",
@@ -235,8 +243,8 @@ VALUES: dict[str, Value] = {
     "grant": plain(connections.SealedGrant(kind="personal_access_token", user_gid="1001", access_token=b"new")),
     "now": plain(NOW),
     "asked_at": plain(NOW),
-    "pull_started_at": plain(NOW),
-    "started_at": plain(NOW),
+    "pull_started_at": plain(LATER),
+    "started_at": plain(LATER),
     "offset": plain("next"),
     "source": plain("tasks"),
     "threshold": plain(60 * DAY),

@@ -23,11 +23,12 @@ SELECT ('%(prefix)s-0000-4000-8000-00000000000' || n)::uuid, me.id, kind, 'runni
        '%(now)s', '%(now)s', '%(now)s'
   FROM me, unnest(ARRAY['cycle', 'download', 'activity', 'candidates', 'reclaim', 'reconcile'])
            WITH ORDINALITY AS kinds (kind, n);
-INSERT INTO run (id, profile_id, kind, state, correlation_id, requested_by, created_at, started_at, ended_at)
-SELECT '%(prefix)s-0000-4000-8000-000000000008', id, 'activity', 'finished', gen_random_uuid(), '%(word)s', '%(now)s',
+INSERT INTO run (id, profile_id, kind, state, cycle_id, correlation_id, requested_by, created_at, started_at, ended_at)
+SELECT '%(prefix)s-0000-4000-8000-000000000008', id, 'activity', 'finished',
+       '%(prefix)s-0000-4000-8000-000000000001', gen_random_uuid(), '%(word)s', '%(now)s',
        '%(now)s', '%(now)s' FROM me;
-INSERT INTO run (id, profile_id, kind, correlation_id, requested_by, created_at)
-SELECT '%(prefix)s-0000-4000-8000-000000000009', id, 'download', gen_random_uuid(), '%(word)s', '%(now)s' FROM me;
+INSERT INTO run (id, profile_id, kind, cycle_id, correlation_id, requested_by, created_at)
+SELECT '%(prefix)s-0000-4000-8000-000000000009', id, 'download', '%(prefix)s-0000-4000-8000-000000000001', gen_random_uuid(), '%(word)s', '%(now)s' FROM me;
 INSERT INTO request SELECT gen_random_uuid(), '%(word)s', id, 'download', '%(word)s', '%(now)s',
                            '%(prefix)s-0000-4000-8000-000000000009' FROM me;
 INSERT INTO person SELECT me.id, gid, '%(word)s ' || gid, '%(word)s' || gid || '@example.com'

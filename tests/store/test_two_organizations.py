@@ -8,6 +8,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from typing import LiteralString
 
 import pytest
@@ -17,7 +18,7 @@ from store.connect import Connection, open_connection
 from store.profiles import Profile
 from tests.conftest import Database
 from tests.store.for_one_organization import VALUES
-from tests.store.two_organizations import OF_OTHER, Organization, digest, two_organizations
+from tests.store.two_organizations import OF_OTHER, Organization, digest, predicates, two_organizations
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -31,8 +32,18 @@ TELLS_A_PROFILE = frozenset(
 ANSWERED: LiteralString = "UPDATE removal SET state = 'done', answered_at = intended_at WHERE profile_id = %s"
 UNDECIDED: LiteralString = """UPDATE plan SET approved_by = NULL, approved_role = NULL, approved_at = NULL
                               WHERE profile_id = %s"""
+GONE: LiteralString = """UPDATE subscription SET state = 'gone', gone_at = found_at, gone_because = 'missing'
+                         WHERE profile_id = %s AND user_gid = '1001'"""
+NOT_STARTED: LiteralString = """UPDATE run SET state = 'queued', started_at = NULL
+                                WHERE profile_id = %s AND kind = 'cycle'"""
+PULLED_BEFORE: LiteralString = (
+    "UPDATE activity_stream SET pulled_at = pulled_at - interval '1 day' WHERE profile_id = %s"
+)
 BEFORE = dict.fromkeys(("deletions.delete", "removals.why_held", "removals.intend"), ANSWERED) | {
-    "plans.approve": UNDECIDED
+    "plans.approve": UNDECIDED,
+    "candidates.close_for_the_gone": GONE,
+    "cycles.start_cycle": NOT_STARTED,
+    "streams.begin_pull": PULLED_BEFORE,
 }
 """What is so, of one organization, before some functions are called."""
 Function = Callable[..., Awaitable[object]]
@@ -74,9 +85,26 @@ async def arguments(
     return given, named
 
 
-async def check(name: str, function: Function, owner: Connection, mine: Organization, other: Organization) -> str:
+@dataclass(frozen=True)
+class Before:
+    """The two, and their rows before anything was called; each call is taken back."""
+
+    mine: Organization
+    other: Organization
+    tables: dict[str, str]
+    of_mine: dict[str, str]
+    of_other: dict[str, str]
+
+
+async def filled(owner: Connection) -> Before:
+    mine, other = await two_organizations(owner)
+    tables = await predicates(owner)
+    return Before(mine, other, tables, await digest(owner, mine, tables), await digest(owner, other, tables))
+
+
+async def check(name: str, function: Function, owner: Connection, before: Before) -> str:
     """Call a function for one organization and take it back; return what is wrong with that, or nothing."""
-    before = await digest(owner, other)
+    mine, tables = before.mine, before.tables
     wrong = ""
     try:
         async with owner.transaction(force_rollback=True):
@@ -84,12 +112,15 @@ async def check(name: str, function: Function, owner: Connection, mine: Organiza
                 await owner.execute(BEFORE[name], [mine.profile.id])
             given, named = await arguments(name, function, owner, mine)
             returned = await function(*given, **named)
-            after = await digest(owner, other)
-            changed = [table for table in after if after[table] != before[table]]
+            after = await digest(owner, before.other, tables)
+            did_something = bool(returned) or await digest(owner, mine, tables) != before.of_mine
+            changed = [table for table in after if after[table] != before.of_other[table]]
             if changed:
                 wrong = f"{name} changed of the other: {', '.join(changed)}"
             elif leak := OF_OTHER.search(repr(returned)):
                 wrong = f"{name} returned of the other: {repr(returned)[max(0, leak.start() - 100) : leak.end() + 100]}"
+            elif not did_something:
+                wrong = f"{name} did nothing: give it what it can work on"
     except Exception as error:  # noqa: BLE001 - whatever it is, the function was not tried
         wrong = f"{name} could not be called: {type(error).__name__}: {error}"
     return wrong
@@ -97,15 +128,16 @@ async def check(name: str, function: Function, owner: Connection, mine: Organiza
 
 async def test_every_table_is_full_of_both(database: Database) -> None:
     async with open_connection(database.owner_url) as owner:
-        for one in await two_organizations(owner):
-            assert [table for table, rows in (await digest(owner, one)).items() if rows.startswith("0 ")] == []
+        before = await filled(owner)
+        for found in (before.of_mine, before.of_other):
+            assert [table for table, rows in found.items() if rows.startswith("0 ")] == []
 
 
 async def test_what_is_done_for_one_touches_and_shows_nothing_of_the_other(database: Database) -> None:
     async with open_connection(database.owner_url) as owner:
-        mine, other = await two_organizations(owner)
-        called = [await check(name, function, owner, mine, other) for name, function in functions()]
-        assert [wrong for wrong in called if wrong] == []
+        before = await filled(owner)
+        called = [await check(name, function, owner, before) for name, function in functions()]
+        assert "\n".join(wrong for wrong in called if wrong) == ""
         assert len(called) > 80
 
 
@@ -117,8 +149,8 @@ async def test_a_function_that_forgets_the_profile_is_seen(database: Database) -
         await connection.execute("UPDATE subscription SET is_admin = true")
 
     async with open_connection(database.owner_url) as owner:
-        mine, other = await two_organizations(owner)
-        assert "returned of the other" in await check("x.reads_all", reads_all, owner, mine, other)
-        assert await check("x.changes_all", changes_all, owner, mine, other) == (
+        before = await filled(owner)
+        assert "returned of the other" in await check("x.reads_all", reads_all, owner, before)
+        assert await check("x.changes_all", changes_all, owner, before) == (
             "x.changes_all changed of the other: subscription"
         )
