@@ -12,9 +12,10 @@ A refusal or an odd answer is the stream's trouble, said once in a run; the othe
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Self
 
 import structlog
 
@@ -50,6 +51,24 @@ LONGEST_STREAM = timedelta(days=2)
 
 MARGIN = timedelta(hours=1)
 """What is about to be forgotten is not claimed: a run may last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a reading goes on. Asana's offset is good only beside the `start_at` (aware) that it was given for."""
+
+    start_at: datetime
+    offset: str | None
+
+    @classmethod
+    def read(cls, written: str | None) -> Self | None:
+        """Read it as it was written; None where there is no place."""
+        start_at, _, offset = (written or "").partition(" ")
+        return cls(datetime.fromisoformat(start_at), offset) if offset else None
+
+    def written(self) -> str | None:
+        """Return it for the stream's row; None: from the end of what was covered."""
+        return f"{self.start_at.isoformat()} {self.offset}" if self.offset is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +119,16 @@ def _failed_in_this_run(stream: Stream | None, started_at: datetime) -> bool:
 async def _pull(pull: _Pull, stream: Stream | None, begin: datetime) -> bool:
     covered = stream.covered if stream else []
     newest = max((upper for _, upper in covered), default=begin)
-    offset = stream.resume_offset if stream else None
+    place = Place.read(stream.resume_offset if stream else None)
     if newest < pull.end - LONGEST_STREAM:  # as in a first pull: all but the last day is read side by side
-        newest, offset = max(begin, pull.end - DAY), None
+        newest, place = max(begin, pull.end - DAY), None
     trouble = None
     days = missing(covered, begin, newest, DAY)
     for first in range(0, len(days), DAYS_AT_ONCE):
         trouble = await _fill(pull, days[first : first + DAYS_AT_ONCE]) or trouble
         if pull.piece.is_over():
             return False
-    if not await _go_on(pull, newest, offset):
+    if not await _go_on(pull, newest, place):
         return False
     return await _settled(pull.piece, trouble)
 
@@ -147,27 +166,27 @@ async def _acts_of(pull: _Pull, window: Window) -> list[Found]:
     return list(acts.values())
 
 
-async def _go_on(pull: _Pull, begin: datetime, offset: str | None) -> bool:
-    """Read the newest stretch from `offset`, or from `begin` where it is refused; False if the slice is over first."""
-    if offset is not None:
+async def _go_on(pull: _Pull, begin: datetime, place: Place | None) -> bool:
+    """Read the newest stretch from its place, or from `begin` where it is refused; False if the slice is over first."""
+    if place is not None:
         try:
-            return await patiently(lambda: _read_on(pull, begin, offset))
+            return await patiently(lambda: _read_on(pull, begin, place))
         except (RestartListing, NotUnderstood):
             log.info("stream_begun_again", since=begin.isoformat())
-    return await patiently(lambda: _read_on(pull, begin, None))
+    return await patiently(lambda: _read_on(pull, begin, Place(begin, None)))
 
 
-async def _read_on(pull: _Pull, begin: datetime, offset: str | None) -> bool:
+async def _read_on(pull: _Pull, begin: datetime, place: Place) -> bool:
     seen = begin
-    async with aclosing(pull.pages(begin, offset=offset)) as pages:
+    async with aclosing(pull.pages(place.start_at, offset=place.offset)) as pages:
         async for page in pages:
             seen = max(seen, page.up_to)
             if seen <= pull.end:  # a place behind what may be claimed would hide what shows late
-                offset = page.next_offset
-            await _keep_page(pull, page.acts, (begin, min(seen, pull.end)), offset)
+                place = replace(place, offset=page.next_offset)
+            await _keep_page(pull, page.acts, (begin, min(seen, pull.end)), place)
             if pull.piece.is_over():
                 return False
-    await _keep_page(pull, [], (begin, pull.end), offset)
+    await _keep_page(pull, [], (begin, pull.end), place)
     return True
 
 
@@ -176,10 +195,10 @@ async def _keep_window(pull: _Pull, acts: Sequence[Found], window: Window) -> No
         await _claim(connection, pull, acts, window)
 
 
-async def _keep_page(pull: _Pull, acts: Sequence[Found], window: Window, offset: str | None) -> None:
+async def _keep_page(pull: _Pull, acts: Sequence[Found], window: Window, place: Place) -> None:
     async with pull.piece.station.transaction() as connection:
         await _claim(connection, pull, acts, window)
-        await streams.go_on_from(connection, pull.piece.run.profile_id, offset)
+        await streams.go_on_from(connection, pull.piece.run.profile_id, place.written())
 
 
 async def _claim(connection: Connection, pull: _Pull, acts: Sequence[Found], window: Window) -> None:

@@ -9,7 +9,7 @@ from typing import cast
 from uuid import UUID
 
 from asana_api.client import AsanaClient
-from asana_api.errors import AsanaError
+from asana_api.errors import AsanaError, RestartListing
 from connections.opening import OpenedService
 from messages.commands import PullActivity
 from sources.audit_log import LogPage
@@ -25,11 +25,15 @@ PAGE = 2
 
 @dataclass
 class Log:
-    """Events by time, in pages of two. `refused` says what happens to who asks from a time, or from a place."""
+    """Events by time, in pages of two. `refused` says what happens to who asks from a time, or from a place.
+
+    A place is good for the question that it was given for: it names that one's beginning and end.
+    """
 
     events: list[Found] = field(default_factory=list)
     refused: dict[datetime | str, AsanaError] = field(default_factory=dict)
     everything: AsanaError | None = None
+    given: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)
     asked: list[tuple[datetime, datetime | None, str | None]] = field(default_factory=list)
 
     def act(self, user_gid: str, at: datetime) -> None:
@@ -52,12 +56,15 @@ class Log:
         error = self.everything or self.refused.get(offset or start_at)
         if error is not None:
             raise error
-        place = int(offset.partition("-")[2]) if offset is not None else 0
-        found = [one for one in self.events[place:] if one.at >= start_at and (end_at is None or one.at < end_at)]
+        if offset is not None and self.given.get(offset) != (start_at, end_at):
+            raise RestartListing("the token is of another question")
+        first = int(offset.partition("-")[2]) if offset is not None else 0
+        found = [one for one in self.events[first:] if one.at >= start_at and (end_at is None or one.at < end_at)]
         for first in range(0, len(found), PAGE):
             page = found[first : first + PAGE]
-            last = self.events.index(page[-1])
-            yield LogPage(acts=page, next_offset=f"place-{last + 1}", up_to=page[-1].at)
+            place = f"place-{self.events.index(page[-1]) + 1}"
+            self.given[place] = (start_at, end_at)
+            yield LogPage(acts=page, next_offset=place, up_to=page[-1].at)
 
 
 @dataclass
