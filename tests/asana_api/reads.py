@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from asana_api.answers import Arrived, Page
 from asana_api.client import AsanaClient
+from asana_api.searching import Sought
 from sandbox.asana import Running
 
 Read = Callable[[AsanaClient, Running], Awaitable[object]]
@@ -50,6 +51,11 @@ READS: dict[str, tuple[str, Read]] = {
         ),
     ),
     "story_page": ("/tasks/{task_gid}/stories", lambda client, asana: client.story_page(some_task(asana))),
+    "search_page": (
+        "/workspaces/{workspace_gid}/tasks/search",
+        lambda client, asana: client.search_page(asana.organization_gid, Sought("followers", [somebody(asana)])),
+    ),
+    "agents": ("/workspaces/{workspace_gid}/agents", lambda client, asana: client.agents(asana.organization_gid)),
 }
 
-LISTINGS = [name for name in READS if name not in {"me", "membership_of"}]
+LISTINGS = [name for name in READS if name not in {"me", "membership_of", "search_page"}]
