@@ -178,8 +178,8 @@ async def _look_or_note(question: Question, person: Person, failed: list[Person]
         return []
 
 
-async def look(question: Question, person: Person, *, always_deep: bool = False, alone: bool = False) -> list[Findings]:
-    """Look at one person: their tasks, and where that leaves them idle (or always), the search's deep look.
+async def look(question: Question, person: Person, *, alone: bool = False) -> list[Findings]:
+    """Look at one person: their tasks, and where that leaves them idle, the search's deep look.
 
     Raises TryLater and NotAuthorized; with `alone`, a failure that befalls this person only is their trouble.
     """
@@ -187,7 +187,7 @@ async def look(question: Question, person: Person, *, always_deep: bool = False,
     seen = await _answer(question, person, "tasks", asked, alone=alone)
     acted_at = _last_act(person, seen)
     is_known = person.user_gid in seen.covered
-    if not question.has_search or not is_known or not (always_deep or question.may_be_idle(person, acted_at)):
+    if not question.has_search or not is_known or not question.may_be_idle(person, acted_at):
         return [seen]
     asked = Asked(person.user_gid, person.search_since, acted_at)
     return [seen, await _answer(question, person, "search", asked, alone=alone)]

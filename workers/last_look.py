@@ -73,9 +73,10 @@ async def look_at(piece: Slice, asana: Asana, person: Item) -> Look | None:
         )
     if not known:
         return None
-    question = Question(asana.reader, asana.organization_gid, asana.plan, timedelta(0), began_at)
+    never_settled = timedelta(0)  # as if no act were recent enough: the search is asked whatever the tasks say
+    question = Question(asana.reader, asana.organization_gid, asana.plan, never_settled, began_at)
     async with _permits_to_read(asana):
-        findings = await look(question, known[0], always_deep=True)
+        findings = await look(question, known[0])
     membership, trouble = await _membership(asana, person.user_gid)
     return Look(known[0], findings, membership, trouble, began_at, piece.now(), time.monotonic())
 
