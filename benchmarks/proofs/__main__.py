@@ -6,11 +6,13 @@ Each proof is a module with `HELP`, `add_options` and `run`, like a benchmark; t
 import argparse
 import importlib
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import cast
 
+import structlog
 from rich.console import Console
 
 from benchmarks.__main__ import CRASHED, MISSED, OK, UNAVAILABLE, Benchmark
@@ -54,6 +56,7 @@ def parser_for(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prove, print, keep; give the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     chosen = parser_for(given[:1] if given and given[0] in NAMES else NAMES).parse_args(given)
     try:
         result = prove(chosen.name, chosen)
