@@ -18,6 +18,8 @@ from store import cycles, profiles
 from store.profiles import Profile, Publication
 from store.runs import Order
 
+SHOWN = {"ok": "ok", "not_ok": "NOT OK", "not_needed": "not needed"}
+
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands into the group `profile`."""
@@ -37,10 +39,14 @@ def validate_(name: ProfileName, as_json: AsJson = False) -> None:
         return await _checks(profile)
 
     checks = run(work())
-    valid = all(check.ok for check in checks)
-    rows = [(check.name, check.needed_by, "ok" if check.ok else "NOT OK", check.why) for check in checks]
+    valid = all(check.outcome != "not_ok" for check in checks)
+    rows = [
+        (check.name, check.credential, check.needed_by, SHOWN[check.outcome], check.why, check.to_do)
+        for check in checks
+    ]
     document = {"profile": name, "valid": valid, "checks": [_document(check) for check in checks]}
-    show(document, Sheet(("check", "needed by", "", "what was found"), rows), as_json=as_json)
+    columns = ("check", "tried with", "needed by", "", "what was found", "what to do")
+    show(document, Sheet(columns, rows), as_json=as_json)
     if not valid:
         raise typer.Exit(CommandFailed.exit_code)
 
@@ -94,15 +100,16 @@ async def _checks(profile: Profile) -> list[Check]:
     if profile.organization_gid is None:
         raise Refused(f"profile {profile.name} has no organization")
     async with open_asana(connect(), profile.connection_id, sealing(), reads_in_flight=1) as asana:
-        return await validate(asana, profile.organization_gid, now())
+        service = asana.service.client if asana.service is not None else None
+        return await validate(asana, service, profile, now())
 
 
 def _refuse_the_first_fault(checks: list[Check]) -> None:
     for check in checks:
         if check.error is not None:
             raise check.error
-        if not check.ok:
-            raise Refused(f"{check.name}: {check.why}")
+        if check.outcome == "not_ok":
+            raise Refused(": ".join(filter(None, (check.name, check.why, check.to_do))))
 
 
 def _check_cron(cron: str, time_zone: str) -> None:
@@ -126,4 +133,12 @@ def unpublish(name: ProfileName, as_json: AsJson = False) -> None:
 
 
 def _document(check: Check) -> dict[str, object]:
-    return {"check": check.name, "needed_by": check.needed_by, "ok": check.ok, "why": check.why}
+    return {
+        "check": check.name,
+        "credential": check.credential,
+        "needed_by": check.needed_by,
+        "outcome": check.outcome,
+        "ok": check.outcome != "not_ok",
+        "why": check.why,
+        "to_do": check.to_do,
+    }
