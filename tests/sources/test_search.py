@@ -154,6 +154,13 @@ async def test_who_has_a_part_in_a_modified_task_moved_and_nobody_else(paper: Pa
     assert watched == Watched(frozenset("345"), SEEN, [])
 
 
+async def test_the_first_moment_of_a_window_belongs_to_it(paper: PaperAsana) -> None:
+    paper.add(PaperTask("50", SINCE - DAY, modified_at=NOW - DAY, assignee="4"))
+    assert (await watch(paper, ["4"])).moved == {"4"}
+    paper.add(PaperTask("51", SINCE, made_by=ME, modified_at=SINCE))
+    assert (await look(paper)).acts == [Found(ME, SINCE, "task_created", "task/51")]
+
+
 async def test_thirty_people_are_asked_about_in_two_groups(paper: PaperAsana) -> None:
     assert (await watch(paper, [str(n) for n in range(1, 31)])).moved == frozenset()
     assert len(paper.searches()) == 8
