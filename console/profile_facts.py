@@ -7,6 +7,7 @@ from console.output import at
 from rules.evidence import Evidence, enough, sources_of
 from rules.pace import requests_a_minute, searches_a_minute
 from rules.switches import ACTIVITY_OFF, RECLAIM_OFF
+from settings import CALLBACK, read_settings
 from store import connections, readings
 from store.connect import Connection
 from store.profiles import Profile
@@ -54,7 +55,7 @@ async def whole(connection: Connection, profile: Profile) -> dict[str, object]:
         "named": named(profile),
         "connection_url": profile.base_url,
         "client_id": application.client_id,
-        "redirect_url": oauth.OUT_OF_BAND if application.client_id else None,
+        "redirect_url": _redirect_url() if application.client_id else None,
         "connection_state": credential.state if credential else "not_connected",
         "connection_lost_because": credential.lost_reason if credential else None,
         "service_account": application.service_account,
@@ -62,6 +63,12 @@ async def whole(connection: Connection, profile: Profile) -> dict[str, object]:
         "schedule": await readings.schedule_of(connection, profile.id),
         "plan_decides": _decided(profile, rule, with_service_account=application.service_account is not None),
     }
+
+
+def _redirect_url() -> str:
+    """Where a browser comes back to: our own page, or none, and a person pastes the code."""
+    public_url = read_settings().public_url
+    return oauth.OUT_OF_BAND if public_url is None else public_url + CALLBACK
 
 
 def _decided(profile: Profile, rule: Mapping[str, object] | None, *, with_service_account: bool) -> dict[str, object]:

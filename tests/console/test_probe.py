@@ -7,7 +7,9 @@ import pytest
 from asana_api.claims import CLAIMS
 from console.probe_seats import NOBODY
 from sandbox.asana import Running, running
+from tests.conftest import Database
 from tests.console.conftest import Seats
+from tests.console.test_profiles_validated import with_service_account
 
 pytestmark = pytest.mark.services
 STORIES = "/tasks/{task_gid}/stories"
@@ -68,6 +70,15 @@ def test_what_was_settled_before_stays_when_nothing_new_is_seen(connected: Seats
     assert before["outcome"] == "confirmed"
     asana.faults.add("answer", route=MEMBERSHIPS, status=403)
     assert probed(connected)["page-of-100"] == before
+
+
+def test_the_search_and_the_log_of_an_enterprise(connected: Seats, asana: Running, database: Database) -> None:
+    with_service_account(connected, database, asana)
+    lines = probed(connected)
+    for claim in ("log-is-for-service-accounts", "log-ascends", "log-keeps-90-days", "search-of-25-people",
+                  "commenters-follow", "removed-is-inactive", "agents-have-no-seat"):  # fmt: skip
+        assert lines[claim]["outcome"] == "confirmed", lines[claim]
+    assert "refuted" not in outcomes(lines).values(), lines
 
 
 def test_nothing_that_is_seen_names_anybody(connected: Seats, asana: Running) -> None:

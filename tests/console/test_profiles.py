@@ -56,6 +56,8 @@ def test_a_client_id_is_shown_and_never_a_secret(connected: Seats, database: Dat
     with psycopg.connect(database.owner_url) as owner:
         owner.execute("UPDATE connection SET client_id = '4711', client_secret_sealed = 'sealed-secret'")
     create(connected)
+    ours = connected("profile", "show", "acme", SEATKEEPER_PUBLIC_URL="https://seats.example.com").out
+    assert "https://seats.example.com/" in ours
     shown = connected("profile", "show", "acme", "--json").out + connected("profile", "show", "acme").out
     assert "4711" in shown
     assert "urn:ietf:wg:oauth:2.0:oob" in shown
