@@ -24,6 +24,7 @@ HELP = examples("coverage acme", "coverage acme --days 90", "coverage acme --jso
 LEGEND = (
     "One character a day: # every paid seat was seen completely, 9 at least 90 %, 8 at least 80 % ... 0 some, . none."
 )
+ECONOMICAL = "The sweep is economical: tasks and search are asked only where an answer could change a decision."
 MARGIN = 15
 """Columns to the left of the days: the longest source's name and two more."""
 NARROWEST = 14
@@ -57,7 +58,8 @@ def _told(profile: Profile, seen: Picture) -> list[Sheet | str]:
         return [f"No source was asked yet, so nobody is known to be idle. {_next(profile)}", totals]
     width = shutil.get_terminal_size((UNBOUNDED, 24)).columns
     lines = list(drawn(seen.days, max(NARROWEST, width - MARGIN)))
-    return ["\n".join([*lines, LEGEND, ""]), totals, *_unknown(seen)]
+    legend = [LEGEND, ECONOMICAL] if profile.sweep == "economical" else [LEGEND]
+    return ["\n".join([*lines, *legend, ""]), totals, *_unknown(seen)]
 
 
 def _next(profile: Profile) -> str:

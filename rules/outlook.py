@@ -12,6 +12,8 @@ from rules.evidence import Source, enough
 from rules.verdict import Rule, Seat
 
 NEEDS: Mapping[Source, str] = {
+    "tasks": "activity is switched on for the profile",
+    "search": "activity is switched on for the profile",
     "audit_log": "a service account is connected, for the audit log",
     "member_export": "a member export of the last 24 hours is imported",
 }
@@ -78,7 +80,7 @@ def _seen(seat: Seat, rule: Rule, since: Since) -> tuple[datetime | None, str]:
             best = (whole, told)
     if best is None:
         wanted = {one for sources in enough(rule.plan, rule.evidence) for one in sources if since.get(one) is None}
-        return None, ", or ".join(NEEDS.get(one, f"{one} can be asked") for one in sorted(wanted))
+        return None, ", or ".join(sorted({NEEDS[one] for one in wanted}))
     return best
 
 

@@ -187,7 +187,9 @@ async def _looks(connection: Connection, profile_id: int, subscription_id: int) 
 
 async def _since(connection: Connection, profile_id: int, looks: list[Look], now: datetime) -> Since:
     """Return since when each source can have seen everything by the next pull; a member export, since joining."""
-    plan, look_back, has_log = await _pulls(connection, profile_id)
+    plan, look_back, has_log, is_on = await _pulls(connection, profile_id)
+    if not is_on:
+        return {}
     since: dict[Source, datetime | None] = dict.fromkeys(task_sources(plan), look_back)
     asked = {look.source: look for look in looks}
     if has_log and "audit_log" in asked:
@@ -198,17 +200,18 @@ async def _since(connection: Connection, profile_id: int, looks: list[Look], now
     return since
 
 
-async def _pulls(connection: Connection, profile_id: int) -> tuple[AsanaPlan, datetime, bool]:
-    """Return the profile's plan, since when its activity is analyzed, and whether it has a service account."""
+async def _pulls(connection: Connection, profile_id: int) -> tuple[AsanaPlan, datetime, bool, bool]:
+    """Return the profile's plan, since when its activity is analyzed, if its service account works, if it is pulled."""
     cursor = await connection.execute(
         """SELECT plan, analyze_activity_from, EXISTS (SELECT FROM credential c
-                   WHERE c.connection_id = p.connection_id AND c.kind = 'service_account')
+                   WHERE c.connection_id = p.connection_id AND c.kind = 'service_account' AND c.state = 'connected'),
+                  activity_enabled
              FROM profile p WHERE id = %s""",
         [profile_id],
     )
     row = await cursor.fetchone()
     assert row is not None
-    return row[0], row[1], row[2]
+    return row[0], row[1], row[2], row[3]
 
 
 async def _exempt_until(connection: Connection, profile_id: int, user_gid: str, now: datetime) -> datetime | None:

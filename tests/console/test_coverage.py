@@ -84,6 +84,7 @@ class TestOfAProfile:
         wide = known("coverage", "acme", COLUMNS="200").out
         assert "\x1b" not in wide
         assert len([line for line in wide.split("One character")[0].splitlines() if line.startswith("tasks")]) == 1
+        assert "The sweep is economical" in wide
         narrow = known("coverage", "acme", COLUMNS="50").out
         picture = narrow.split("One character")[0].splitlines()
         assert len([line for line in picture if line.startswith("tasks")]) == 2

@@ -81,6 +81,12 @@ def test_a_rule_of_any_use_names_the_sources_that_it_lacks(known: Seats, databas
     assert "without any use" in known("explain", "101").out
 
 
+def test_where_activity_is_switched_off_no_day_brings_it(known: Seats, database: Database) -> None:
+    evidence_rows.execute(database, "UPDATE profile SET activity_enabled = false")
+    ahead = known.ok("explain", "102")["outlook"]
+    assert ahead == {"earliest": None, "condition": "activity is switched on for the profile"}
+
+
 def test_a_stream_speaks_of_everybody(known: Seats, database: Database) -> None:
     evidence_rows.execute(
         database,
