@@ -120,10 +120,14 @@ def delete(
 
 def _confirm(name: str) -> None:
     """Have the name typed again; refuse where nobody sits at a terminal."""
-    if not sys.stdin.isatty():
+    if not _at_a_terminal():
         raise BadUse(f"deleting profile {name} asks for a confirmation: give --yes")
     if typer.prompt(f"Nothing will run for profile {name} any more. Type its name to delete it", err=True) != name:
         raise Refused("that is not its name; nothing was deleted")
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 async def _delete(name: str, by: str) -> tuple[Profile, Ended]:

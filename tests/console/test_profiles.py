@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from console import changing
 from sandbox.asana import Running
 from tests.conftest import Database
 from tests.console.conftest import Seats
@@ -126,6 +127,15 @@ def test_deleting_asks_for_yes_where_nobody_can_type_the_name(published: Seats) 
     ended = published("profile", "delete", "acme", stdin="")
     assert (ended.code, "--yes" in ended.err) == (USAGE, True)
     assert published.ok("profile", "show", "acme")["status"] == "published"
+
+
+def test_at_a_terminal_its_name_is_typed(drafted: Seats, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changing, "_at_a_terminal", lambda: True)
+    ended = drafted("profile", "delete", "acme", stdin="acne\n")
+    assert (ended.code, "nothing was deleted" in ended.err) == (REFUSED, True)
+    assert drafted.ok("profile", "show", "acme")["status"] == "draft"
+    assert drafted("profile", "delete", "acme", stdin="acme\n").code == 0
+    assert drafted("profile", "show", "acme").code == NOT_FOUND
 
 
 def test_a_deleted_profile_can_be_read_and_not_changed(published: Seats) -> None:
