@@ -21,6 +21,7 @@ from console import (
     exemptions,
     installing,
     keys,
+    migrating,
     plans,
     position,
     probing,
@@ -89,6 +90,7 @@ app = typer.Typer(
 )
 
 app.command("init", epilog=installing.HELP)(installing.init)
+app.command("migrate", epilog=migrating.HELP)(migrating.migrate)
 app.command("connect", epilog=connecting.HELP)(connecting.connect)
 app.command("connections", epilog=aliases.HELP)(aliases.connections)
 app.command("serve", epilog=serving.HELP)(serving.serve)

@@ -13,12 +13,15 @@ from console.output import AsJson, show
 from console.session import run
 from console.style import examples
 from settings import SettingsUnfit, read_secret
+from store.connect import SCHEMA_VERSION
 from store.installing import PROCESSES, AnotherVersion, Installed, install
+from store.migrating import MigrationRefused, migrate
 
 HELP = examples(
     "init --owner-url postgresql://seatkeeper_owner:secret@127.0.0.1:5432/seatkeeper",
     "init --password-for console=secret --password-for worker=other",
     "init --password-from worker=/run/secrets/worker_database_url",
+    "init --migrate",
 )
 OWNER_URL, ONE_PASSWORD, KEYS = "SEATKEEPER_OWNER_URL", "SEATKEEPER_ROLE_PASSWORD", "SEATKEEPER_KEYS"
 
@@ -37,6 +40,9 @@ def init(
         list[str] | None,
         typer.Option(help="A process and the file with its database address, as worker=FILE; may be repeated."),
     ] = None,
+    migrate_too: Annotated[
+        bool, typer.Option("--migrate", help="Bring the database of an earlier release forward first.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make the schema in an empty database.
@@ -44,22 +50,36 @@ def init(
     Prints what each process needs to know. Passwords are made up unless they are given; SEATKEEPER_ROLE_PASSWORD gives
     the same one to all. On a database that is ready already, nothing is changed but the passwords that are given.
     """
-    owner_url = _owner_url(owner_url)
+    owner_url = read_owner_url(owner_url)
     given = _given(password_for or [])
     from_files = _from_files(password_from or [])
     made = {process: secrets.token_urlsafe(24) for process in PROCESSES if process not in {**given, **from_files}}
-    try:
-        done = run(install(owner_url, given | from_files, made))
-    except AnotherVersion as error:
-        raise Refused(str(error)) from None
-    document = _document(owner_url, done, {**made, **given}, list(from_files))
+    done, migrated = _installed(owner_url, given | from_files, made, migrate_too=migrate_too)
+    document = _document(owner_url, done, {**made, **given}, list(from_files)) | {"migrated_to": migrated}
     show(document, *_lines(document), as_json=as_json)
 
 
-def _owner_url(given: str) -> str:
+def _installed(
+    owner_url: str, given: dict[str, str], made: dict[str, str], *, migrate_too: bool
+) -> tuple[Installed, list[int]]:
+    """Install; return what was done, with the versions that an older database was brought through."""
+    try:
+        try:
+            return run(install(owner_url, given, made)), []
+        except AnotherVersion:
+            if not migrate_too:
+                raise
+        steps = [step.version for step in migrate(owner_url).steps]
+        return run(install(owner_url, given, made)), steps
+    except (AnotherVersion, MigrationRefused) as error:
+        raise Refused(str(error)) from None
+
+
+def read_owner_url(given: str) -> str:
+    """Return the owner's address, given or from SEATKEEPER_OWNER_URL; BadUse where there is none or it is none."""
     owner_url = given or read_secret(OWNER_URL)
     if not owner_url:
-        raise BadUse(f"give the address of the empty database with --owner-url or {OWNER_URL}")
+        raise BadUse(f"give the owner's address of the database with --owner-url or {OWNER_URL}")
     if urlsplit(owner_url).scheme not in {"postgresql", "postgres"}:
         raise BadUse(f"{OWNER_URL} must begin with postgresql://")
     return owner_url
@@ -117,13 +137,19 @@ def _url(owner_url: str, process: str, password: str) -> str:
     return urlunsplit(parts._replace(netloc=f"seatkeeper_{process}:{quote(password, safe='')}@{place}"))
 
 
+def _what_became(document: dict[str, object]) -> str:
+    if document["loaded"]:
+        return "The schema is loaded."
+    if document["migrated_to"]:
+        return f"The database was brought forward to version {SCHEMA_VERSION}."
+    return "The database is ready already; its schema was not touched."
+
+
 def _lines(document: dict[str, object]) -> list[str]:
     urls, from_files = document["database_urls"], document["passwords_from_files"]
     assert isinstance(urls, dict)
     assert isinstance(from_files, list)
-    lines = [
-        "The schema is loaded." if document["loaded"] else "The database is ready already; its schema was not touched."
-    ]
+    lines = [_what_became(document)]
     known = {process: url for process, url in urls.items() if url}
     lines += ["", "SEATKEEPER_DATABASE_URL of each process:"] if known else []
     lines += [f"  {process:<10} {url}" for process, url in known.items()]

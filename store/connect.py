@@ -54,7 +54,13 @@ async def check_version(connection: Connection) -> None:
         raise DatabaseUnfit("this database role may not read the schema's version; run `./seats init` again") from None
     found = row[0] if row else None
     if found != SCHEMA_VERSION:
-        raise DatabaseUnfit(f"the database has schema version {found}, this code needs {SCHEMA_VERSION}")
+        raise DatabaseUnfit(another_version(found))
+
+
+def another_version(found: int | None) -> str:
+    """Say in one sentence that the schema is another one, and what to do where something can be done."""
+    what_to_do = "; run `./seats migrate`" if found is not None and found < SCHEMA_VERSION else ""
+    return f"the database has schema version {found}, this code needs {SCHEMA_VERSION}{what_to_do}"
 
 
 @asynccontextmanager

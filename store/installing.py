@@ -1,5 +1,6 @@
 """Making the schema in an empty database, and giving each process's role its password."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import psycopg
 from psycopg import AsyncConnection, sql
 
-from store.connect import SCHEMA_VERSION, Connection, DatabaseAway
+from store.connect import SCHEMA_VERSION, Connection, DatabaseAway, another_version
+from store.migrating import LOCK, stamp
 
 SCHEMA = Path(__file__).parent.parent / "schema.sql"
 PROCESSES = ("scheduler", "relay", "intake", "worker", "reclaim", "console")
@@ -15,7 +17,7 @@ PROCESSES = ("scheduler", "relay", "intake", "worker", "reclaim", "console")
 
 
 class AnotherVersion(Exception):
-    """The database has the schema of another version of Seatkeeper."""
+    """The database has the schema of another version of Seatkeeper; the sentence says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +39,30 @@ async def install(owner_url: str, given: Mapping[str, str], made: Mapping[str, s
         connection: Connection = await AsyncConnection.connect(owner_url, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
         raise DatabaseAway(f"the database does not answer: {str(error).strip()}") from None
-    async with connection, connection.transaction():
-        there_before = await _roles(connection)
-        version = await _version(connection)
-        if version is None:
-            await connection.execute(SCHEMA.read_bytes())
-        elif version != SCHEMA_VERSION:
-            raise AnotherVersion(f"the database has schema version {version}, this code needs {SCHEMA_VERSION}")
-        passwords = {**{process: made[process] for process in made if process not in there_before}, **given}
-        for process, password in passwords.items():
-            await _set_password(connection, f"seatkeeper_{process}", password)
+    async with connection:
+        await connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])  # until the connection ends
+        async with connection.transaction():
+            installed = await _install(connection, given, made)
+        await asyncio.to_thread(_stamp, owner_url)
+    return installed
+
+
+async def _install(connection: Connection, given: Mapping[str, str], made: Mapping[str, str]) -> Installed:
+    there_before = await _roles(connection)
+    version = await _version(connection)
+    if version is None:
+        await connection.execute(SCHEMA.read_bytes())
+    elif version != SCHEMA_VERSION:
+        raise AnotherVersion(another_version(version))
+    passwords = {**{process: made[process] for process in made if process not in there_before}, **given}
+    for process, password in passwords.items():
+        await _set_password(connection, f"seatkeeper_{process}", password)
     return Installed(loaded=version is None, passwords_set=frozenset(passwords))
+
+
+def _stamp(owner_url: str) -> None:
+    with psycopg.connect(owner_url, connect_timeout=10) as connection:
+        stamp(connection)
 
 
 async def _roles(connection: Connection) -> set[str]:
