@@ -195,6 +195,7 @@ VALUES: dict[str, Value] = {
     "command": _command,
     "slices.hand_on.command": _next_command,
     "wanted": lambda _, mine: plain(Wanted(profile=mine.profile.name))(_, mine),
+    "counted": plain(False),  # noqa: FBT003 - a value
     "found": _found,
     "probes.keep.found": plain([Probe("page-has-limit", "refuted", "seen", NOW)]),
     "entries": _entries,

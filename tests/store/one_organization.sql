@@ -5,7 +5,7 @@ SELECT '%(word)s.child', 'http://127.0.0.1:1', id FROM connection WHERE alias = 
 INSERT INTO credential (connection_id, kind, state, user_gid, access_token_sealed, connected_at)
 SELECT id, kind, 'connected', '1004', '%(word)s', '%(now)s'
   FROM connection, unnest(ARRAY['personal_access_token', 'service_account']) AS kind WHERE alias = '%(word)s.child';
-INSERT INTO flight SELECT id, 'read', 1, gen_random_uuid(), '%(now)s' FROM credential WHERE access_token_sealed = '%(word)s';
+INSERT INTO flight SELECT id, 'read', 1, gen_random_uuid(), now() + interval '1 hour' FROM credential WHERE access_token_sealed = '%(word)s';
 INSERT INTO probe SELECT id, 'page-has-limit', 'confirmed', '%(word)s', '%(now)s' FROM connection WHERE alias = '%(word)s.child';
 INSERT INTO profile (name, display_name, connection_id, organization_gid, organization_name, status, plan,
                      analyze_activity_from, published_at, leashed, work_goes_to)

@@ -16,6 +16,7 @@ import pytest
 import store
 from store.connect import Connection, open_connection
 from store.profiles import Profile
+from store.readings import Wanted
 from tests.conftest import Database
 from tests.store.for_one_organization import VALUES
 from tests.store.two_organizations import OF_OTHER, Organization, digest, predicates, two_organizations
@@ -24,7 +25,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 TELLS_A_PROFILE = frozenset(
     {
-        *("profile_id", "profile", "run", "run_id", "cycle_id", "order", "plan_hash", "person", "request", "wanted"),
+        *("profile_id", "profile", "run", "run_id", "cycle_id", "order", "plan_hash", "person", "request"),
         *("schedule_id", "connection_id", "credential_id", "credential", "error", "command"),
     }
 )
@@ -55,7 +56,9 @@ def functions() -> Iterator[tuple[str, Function]]:
         there = importlib.import_module(f"store.{module.name}")
         for name, function in inspect.getmembers(there, inspect.iscoroutinefunction):
             is_own = function.__module__ == there.__name__ and not name.startswith("_")
-            if is_own and TELLS_A_PROFILE & set(inspect.signature(function).parameters):
+            taken = inspect.signature(function).parameters
+            tells = TELLS_A_PROFILE & set(taken) or any(one.annotation is Wanted for one in taken.values())
+            if is_own and tells:
                 yield f"{module.name}.{name}", function
 
 
