@@ -64,7 +64,7 @@ class Event:
             "event_category": category,
             "actor": actor,
             "resource": resource,
-            "details": {"group": {"name": "Nordwind"}} if self.kind.startswith("team_") else {},
+            "details": {"new_value": "member"} if self.kind.startswith("team_") else {},
             "context": context,
         }
 

@@ -1,6 +1,7 @@
 """The task search: paid plans only, no pages, an index that is behind, and only what the caller may see."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from sandbox.asana.answering import Call
 from sandbox.asana.errors import BadRequest, Json, PaymentRequired
@@ -25,11 +26,11 @@ def search_tasks(call: Call) -> Json:
         raise BadRequest("offset: This endpoint does not paginate")
     limit = limit_of(call.query) or 20
     indexed = call.look.clock.now() - call.look.search_lag
-    fits = _times(call)
+    fits = _times(call, indexed)
     found = [
         task
         for task in _related(call)
-        if task.workspace is workspace and task.modified_at <= indexed and fits(task) and call.caller.sees(task)
+        if task.workspace is workspace and task.created_at <= indexed and fits(task) and call.caller.sees(task)
     ]
     write = TASK.writer(call.query.get("opt_fields"))
     return {"data": [write(task, call.caller.person) for task in _sorted(call, found)[:limit]]}
@@ -56,7 +57,7 @@ def _people(call: Call, name: str, named: str) -> list[str]:
     return people
 
 
-def _times(call: Call) -> Callable[[Task], bool]:
+def _times(call: Call, indexed: datetime) -> Callable[[Task], bool]:
     bounds = [
         (field, moment_of(call, f"{name}.after"), moment_of(call, f"{name}.before")) for name, field in TIMES.items()
     ]
@@ -65,12 +66,20 @@ def _times(call: Call) -> Callable[[Task], bool]:
         for field, after, before in bounds:
             if after is None and before is None:
                 continue
-            at = getattr(task, field)
+            at = _modified_by(task, indexed) if field == "modified_at" else getattr(task, field)
             if at is None or (after is not None and at <= after) or (before is not None and at >= before):
                 return False
         return True
 
     return fits
+
+
+def _modified_by(task: Task, indexed: datetime) -> datetime:
+    """When the task was modified last, as far as the index knows: what came since it shows as it was before."""
+    if task.modified_at <= indexed:
+        return task.modified_at
+    known = [task.created_at, task.completed_at, *(story.created_at for story in task.stories)]
+    return max(at for at in known if at is not None and at <= indexed)
 
 
 def _sorted(call: Call, found: list[Task]) -> list[Task]:
