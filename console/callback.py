@@ -29,7 +29,7 @@ from console.session import now
 from settings import CALLBACK
 from store import authorizations
 from store.authorizations import Answered
-from store.connect import Pool
+from store.connect import DatabaseUnfit, Pool, check_version
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -81,8 +81,8 @@ class Callback:
         """Say whether an answer could be kept."""
         try:
             async with self._pool.connection(timeout=5) as connection:
-                await connection.execute("SELECT 1")
-        except (psycopg.OperationalError, PoolTimeout):
+                await check_version(connection)
+        except (psycopg.OperationalError, PoolTimeout, DatabaseUnfit):
             return JSONResponse({"database": "away"}, 503, HEADERS)
         return JSONResponse({"database": "ok"}, 200, HEADERS)
 
