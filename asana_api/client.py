@@ -189,20 +189,23 @@ class AsanaClient(ActivityReads):
             return answer.body
         error = certain_refusal(answer, call, token) if call.changes else refusal(answer, call, token)
         if isinstance(error, RateLimited):
-            await self._permits.slow_down(error.retry_after)
+            await self._permits.slow_down(error.retry_after, call.kind)
         raise error
 
     async def _answer(self, call: Call) -> tuple[Answer, str]:
         """What came back, and the token that it was asked with."""
-        async with (self._writes if call.changes else self._reads).lane() as transport:
+        lanes = self._writes if call.changes else self._reads
+        async with lanes.lane() as transport, self._permits.in_flight(call.kind) as place:
             await self._permits.take(call.kind)
             token = _printable(await self._token())
+            await place.confirm()
             if call.changes:
                 return await change(transport, request_for(self._base, call, token), call, self._bounds), token
             answer = await ask(transport, request_for(self._base, call, token), call.name, self._bounds)
             if answer.status == 401 and self._renew is not None:
                 token = _printable(await self._renew(token))
                 await self._permits.take(call.kind)
+                await place.confirm()
                 answer = await ask(transport, request_for(self._base, call, token), call.name, self._bounds)
             return answer, token
 

@@ -63,6 +63,8 @@ class Call:
     @property
     def kind(self) -> Kind:
         """Which permit it needs."""
+        if self.search:
+            return "search"
         return "write" if self.changes else "read"
 
 
@@ -94,7 +96,10 @@ def open_transport() -> httpx.AsyncBaseTransport:
 
 
 class Lanes:
-    """So many requests in flight and no more, each on a transport of its own; the one used last is used next."""
+    """So many requests in flight and no more, each on a transport of its own; the one used last is used next.
+
+    That is for one process; how many all processes together may have is a matter of `Permits.in_flight`.
+    """
 
     def __init__(self, count: int, open_one: OpenTransport) -> None:
         self._turn = asyncio.Semaphore(count)

@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from asana_api.client import AsanaClient
-from connections.permits import Connect, SharedPermits
+from connections.flight import Connect
+from connections.permits import SharedPermits
 from connections.sealing import Sealing
 from connections.tokens import NotConnected, Tokens
 from store import connections
@@ -100,6 +101,7 @@ class SharedAsana:
             client = AsanaClient(
                 known.base_url + API, tokens.token, permits, renew=tokens.renew, reads=self._reads_in_flight, writes=2
             )
+            self._until_the_end.push_async_callback(permits.give_back)
             await self._until_the_end.enter_async_context(client)
             self._opened[key] = OpenedService(client, permits, credential.user_gid, credential.id)
         return self._opened[key]

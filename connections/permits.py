@@ -3,25 +3,24 @@
 They are taken ten at a time, so that most calls need no statement, and handed out at the moments for which they were
 taken. A permit that was not used within half a second of its moment is dropped: otherwise every process could save some
 up, or wake late with many, and all of them together would call faster than the budget says.
+
+A search takes from two budgets and is taken alone, when both have one: there are few, and none is saved up.
 """
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeAlias
 
-from asana_api.errors import RateLimited
+from asana_api.errors import PlanTooLow, RateLimited
 from asana_api.permits import Kind
+from connections.flight import Connect, Flight, Place
 from store import budget
 from store.connect import Connection
-
-Connect: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
-"""Opens or lends a database connection with no transaction in it, for example `pool.connection`."""
 
 AT_A_TIME = 10
 AT_A_TIME_UNLIMITED = 100
@@ -46,18 +45,35 @@ class SharedPermits:
         """`clock` returns seconds that never go back."""
         self._connect, self._credential_id, self._clock, self._sleep = connect, credential_id, clock, sleep
         self._moments: deque[float] = deque()
-        self._taking = asyncio.Lock()
+        self._taking, self._searching = asyncio.Lock(), asyncio.Lock()
+        self._reads, self._writes = Flight(connect, credential_id, "read"), Flight(connect, credential_id, "write")
         self._at_a_time = 1  # until the first answer says how fast
         self._paused_until = float("-inf")
+        self._is_unlimited = self._has_no_search = False
 
-    async def take(self, kind: Kind) -> None:  # noqa: ARG002 - the protocol's word
-        """Wait for a permit; reads and writes share one budget.
+    def in_flight(self, kind: Kind) -> Place:
+        """Wait for a place among the requests in flight; Asana counts reads and writes apart."""
+        flight = self._writes if kind == "write" else self._reads
+        return flight.place(urgent=_has_aside(self))
 
-        Raises RateLimited where that would take more than LONGEST_WAIT, and CredentialGone where the credential was
-        replaced meanwhile.
+    async def give_back(self) -> None:
+        """Give back the places that this process holds: it calls no more."""
+        await self._reads.give_back()
+        await self._writes.give_back()
+
+    async def take(self, kind: Kind) -> None:
+        """Wait for a permit; reads and writes share one budget, and a search has one besides.
+
+        Raises RateLimited where that would take more than LONGEST_WAIT, CredentialGone where the credential was
+        replaced meanwhile, and PlanTooLow for a search that no plan of the connection's profiles has.
         """
-        if _from_aside(self):
-            return
+        counted = _from_aside(self)
+        if kind == "search":
+            await self._take_search(counted=counted)
+        elif not counted:
+            await self._take()
+
+    async def _take(self) -> None:
         while True:
             moment = await self._next()
             await self._until(moment)
@@ -69,24 +85,59 @@ class SharedPermits:
     async def reserved(self, permits: int) -> AsyncIterator[None]:
         """Wait until so many permits are put aside; inside the block they are used first, without any wait.
 
-        What is left at the end is dropped. Tasks that were started outside of the block do not touch them.
+        Inside, no call waits for a lease to be renewed that is still good. What is left at the end is dropped. Tasks
+        that were started outside of the block do not touch them.
         """
         for _ in range(permits):
             await self.take("read")
+        await self._writes.make_ready()
         outer = _ASIDE.set(_Aside(self, permits))
         try:
             yield
         finally:
             _ASIDE.reset(outer)
 
-    async def slow_down(self, retry_after: float) -> None:
+    async def slow_down(self, retry_after: float, kind: Kind = "read") -> None:
         """Asana said 429: have every process that calls with this credential wait for so many seconds."""
         _forget_aside(self)
         pause = timedelta(seconds=max(retry_after, SHORTEST_PAUSE))
         self._moments.clear()
         self._paused_until = max(self._paused_until, self._clock() + min(pause, budget.LONGEST_PAUSE).total_seconds())
         async with self._connect() as connection:
-            await budget.slow_down(connection, self._credential_id, pause)
+            await budget.slow_down(connection, self._credential_id, pause, was_search=kind == "search")
+
+    async def _take_search(self, *, counted: bool) -> None:
+        """Wait until both budgets have one; `counted` searches have their permit of the general one."""
+        if self._is_unlimited and not self._has_no_search and not counted:
+            await self._take()  # which also tells whether that has changed
+            return
+        give_up_at = self._clock() + LONGEST_WAIT
+        async with self._searching:
+            while not await self._search_is_taken(give_up_at, counted=counted):
+                counted = False  # a 429 came meanwhile: what was put aside is worth nothing
+
+    async def _search_is_taken(self, give_up_at: float, *, counted: bool) -> bool:
+        """Take a search and wait for its moment; False where it is worth nothing then."""
+        while True:
+            try:
+                async with self._connect() as connection:
+                    taken = await budget.take_search(connection, self._credential_id, counted=counted)
+                break
+            except budget.BudgetSpent as spent:
+                if self._clock() + spent.wait > give_up_at:
+                    raise _put_off(spent) from None
+                await self._sleep(max(spent.wait, 0.01))
+        self._note(taken)
+        if taken.no_search:
+            raise PlanTooLow("the free plan has no search", call="GET …/tasks/search")
+        asked = self._clock()
+        moment = asked + taken.wait
+        await self._until(moment)
+        now = self._clock()
+        return self._paused_until <= now <= max(moment, asked) + STALE_AFTER
+
+    def _note(self, taken: budget.Taken) -> None:
+        self._is_unlimited, self._has_no_search = taken.interval == 0, taken.no_search
 
     async def _next(self) -> float:
         async with self._taking:
@@ -103,12 +154,13 @@ class SharedPermits:
         first, now = self._clock() + taken.wait, self._clock()
         self._moments.extend(max(now, first + number * taken.interval) for number in range(self._at_a_time))
         self._at_a_time = _at_a_time(taken.interval)
+        self._note(taken)
 
     async def _taken(self, connection: Connection) -> budget.Taken:
         try:
             return await budget.take(connection, self._credential_id, self._at_a_time, longest_wait=LONGEST_WAIT)
         except budget.BudgetSpent as spent:
-            raise RateLimited(str(spent), status=None, retry_after=min(max(spent.wait, 1.0), 900.0)) from None
+            raise _put_off(spent) from None
 
     async def _until(self, moment: float) -> None:
         wait = moment - self._clock()
@@ -125,6 +177,15 @@ class _Aside:
 
 
 _ASIDE: ContextVar[_Aside | None] = ContextVar("permits_put_aside", default=None)
+
+
+def _put_off(spent: budget.BudgetSpent) -> RateLimited:
+    return RateLimited(str(spent), status=None, retry_after=min(max(spent.wait, 1.0), 900.0))
+
+
+def _has_aside(permits: SharedPermits) -> bool:
+    aside = _ASIDE.get()
+    return aside is not None and aside.of is permits
 
 
 def _from_aside(permits: SharedPermits) -> bool:

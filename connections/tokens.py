@@ -15,7 +15,7 @@ import psycopg
 
 from asana_api.errors import GrantLost, Unreachable
 from asana_api.oauth import App, refresh
-from connections.permits import Connect
+from connections.flight import Connect
 from connections.sealing import Sealing, connection_row, credential_row
 from store import connections
 from store.connect import Connection

@@ -4,6 +4,9 @@ It is the generic cell rate algorithm. `theoretical_arrival` is the moment up to
 they are used evenly. Taking moves it on; a permit is good half a second (the depth of the bucket) before its moment, so
 an idle credential may start with half a second's worth at once. The time is the database's own, so that processes with
 different clocks agree. The row is locked for the length of one UPDATE only.
+
+How fast is decided in the same statement: the least of what the connection says and what the Asana plans of its living
+profiles allow. Searches have a second budget in the same row, and count in both.
 """
 
 from dataclasses import dataclass
@@ -25,6 +28,28 @@ limit is 150): below, the bucket has to hold one whole request, and a minute can
 that a last look has put aside are used when it needs them, not at their moments; the price is a 429 and a wait.
 """
 LONGEST_PAUSE = timedelta(minutes=15)
+FREE, PAID = 150, 1500
+"""Requests a minute that Asana allows one credential, by plan (its page on rate limits)."""
+SEARCHES = 55
+"""Searches a minute, of the 60 that Asana allows.
+
+They are given one by one and at once. One that still waits for its permit of the other budget, SEARCH_AHEAD seconds at
+most, and is used half a second late, moves by 4: 64 seconds at this pace hold 59, so no minute holds more than 60.
+"""
+SEARCH_AHEAD = 3.5
+
+_PACE = """pace AS (
+    SELECT r.id, p.all_free AS no_search,
+           CASE WHEN c.requests_per_minute IS NULL THEN 0
+                ELSE 60.0 / (least(c.requests_per_minute, p.slowest) * %(share)s) END::float8 AS interval,
+           CASE WHEN c.requests_per_minute IS NULL THEN 0 ELSE 60.0 / %(searches)s END::float8 AS search_interval
+      FROM credential r JOIN connection c ON c.id = r.connection_id
+     CROSS JOIN LATERAL (
+           SELECT coalesce(min(CASE plan WHEN 'free' THEN %(free)s ELSE %(paid)s END), %(paid)s) AS slowest,
+                  coalesce(bool_and(plan = 'free'), false) AS all_free
+             FROM profile WHERE connection_id = c.id AND status <> 'deleted') p
+     WHERE r.id = %(id)s)"""
+_PARAMETERS = {"share": SHARE, "searches": SEARCHES, "free": FREE, "paid": PAID}
 
 
 class CredentialGone(Exception):
@@ -50,6 +75,8 @@ class Taken:
 
     wait: float
     interval: float
+    no_search: bool
+    """All of the connection's profiles are on the free plan, which has no search; `take_search` took none."""
 
 
 async def take(connection: Connection, credential_id: int, permits: int, *, longest_wait: float) -> Taken:
@@ -58,31 +85,87 @@ async def take(connection: Connection, credential_id: int, permits: int, *, long
     Raises BudgetSpent, and takes nothing, or CredentialGone.
     """
     cursor = await connection.execute(
-        """WITH pace AS (
-               SELECT r.id, coalesce(60.0 / (c.requests_per_minute * %(share)s), 0)::float8 AS interval
-                 FROM credential r JOIN connection c ON c.id = r.connection_id WHERE r.id = %(id)s)
+        f"""WITH {_PACE}
            UPDATE credential r
               SET theoretical_arrival = greatest(r.theoretical_arrival, clock_timestamp())
                                         + make_interval(secs => pace.interval * %(permits)s)
              FROM pace
             WHERE r.id = pace.id AND r.theoretical_arrival <= clock_timestamp() + make_interval(secs => %(ahead)s)
-           RETURNING extract(epoch FROM r.theoretical_arrival - clock_timestamp())::float8, pace.interval""",
-        {"id": credential_id, "share": SHARE, "permits": permits, "ahead": DEPTH + longest_wait},
+           RETURNING extract(epoch FROM r.theoretical_arrival - clock_timestamp())::float8,
+                     pace.interval, pace.no_search""",  # noqa: S608 - every part stands in this file
+        _PARAMETERS | {"id": credential_id, "permits": permits, "ahead": DEPTH + longest_wait},
     )
     row = await cursor.fetchone()
     if row is None:
         room = await left(connection, credential_id)
         raise BudgetSpent(max(0.0, -room))
+    ahead, interval, no_search = row
+    wait = ahead - (permits - 1) * interval - max(DEPTH, interval)
+    return Taken(wait=wait, interval=interval, no_search=no_search)
+
+
+async def take_search(connection: Connection, credential_id: int, *, counted: bool) -> Taken:
+    """Take one search of both budgets, unless one of them has none soon; `counted` ones have their other permit.
+
+    Raises BudgetSpent with the time until it is worth asking again, and takes nothing; or CredentialGone.
+    """
+    cursor = await connection.execute(
+        f"""WITH {_PACE}
+           UPDATE credential r
+              SET theoretical_arrival = CASE WHEN %(permits)s = 0 THEN r.theoretical_arrival
+                      ELSE greatest(r.theoretical_arrival, clock_timestamp())
+                           + make_interval(secs => pace.interval) END,
+                  search_arrival = greatest(r.search_arrival, clock_timestamp())
+                                   + make_interval(secs => pace.search_interval)
+             FROM pace
+            WHERE r.id = pace.id AND NOT pace.no_search AND r.search_arrival <= clock_timestamp()
+              AND (%(permits)s = 0 OR r.theoretical_arrival <= clock_timestamp() + make_interval(secs => %(ahead)s))
+           RETURNING extract(epoch FROM r.theoretical_arrival - clock_timestamp())::float8, pace.interval
+        """,  # noqa: S608 - every part stands in this file
+        _PARAMETERS | {"id": credential_id, "permits": 0 if counted else 1, "ahead": SEARCH_AHEAD},
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return await _no_search_yet(connection, credential_id, counted=counted)
     ahead, interval = row
-    return Taken(wait=ahead - (permits - 1) * interval - max(DEPTH, interval), interval=interval)
+    return Taken(wait=0.0 if counted else ahead - max(DEPTH, interval), interval=interval, no_search=False)
 
 
-async def slow_down(connection: Connection, credential_id: int, pause: timedelta) -> None:
-    """Have everybody who calls with this credential wait for `pause` from now, at most LONGEST_PAUSE."""
+async def _no_search_yet(connection: Connection, credential_id: int, *, counted: bool) -> Taken:
+    cursor = await connection.execute(
+        f"""WITH {_PACE}
+           SELECT pace.no_search, pace.interval,
+                  extract(epoch FROM greatest(r.search_arrival, now) - now)::float8,
+                  extract(epoch FROM greatest(r.theoretical_arrival, now) - now)::float8
+             FROM pace JOIN credential r USING (id), clock_timestamp() AS now""",  # noqa: S608 - every part stands in this file
+        _PARAMETERS | {"id": credential_id},
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise CredentialGone("the credential was replaced")
+    no_search, interval, search_ahead, ahead = row
+    if no_search:
+        return Taken(wait=0.0, interval=interval, no_search=True)
+    raise BudgetSpent(search_ahead if counted else max(search_ahead, ahead - SEARCH_AHEAD))
+
+
+async def slow_down(connection: Connection, credential_id: int, pause: timedelta, *, was_search: bool = False) -> None:
+    """Have everybody who calls with this credential wait for `pause` from now, at most LONGEST_PAUSE.
+
+    A 429 names the token, so it stops everything; one that met a search leaves no search saved up either.
+    """
     await connection.execute(
-        """UPDATE credential SET theoretical_arrival = greatest(theoretical_arrival, clock_timestamp() + %s)
-            WHERE id = %s""",
-        [min(pause, LONGEST_PAUSE) + timedelta(seconds=DEPTH), credential_id],
+        """UPDATE credential
+              SET theoretical_arrival = greatest(theoretical_arrival, clock_timestamp() + %(pause)s),
+                  search_arrival = CASE WHEN %(was_search)s
+                                        THEN greatest(search_arrival, clock_timestamp() + %(pause)s)
+                                        ELSE search_arrival END
+            WHERE id = %(id)s""",
+        {
+            "pause": min(pause, LONGEST_PAUSE) + timedelta(seconds=DEPTH),
+            "was_search": was_search,
+            "id": credential_id,
+        },
     )
 
 

@@ -22,6 +22,7 @@ from asana_api.errors import (
     ServerTrouble,
     Unreachable,
 )
+from asana_api.permits import Kind, NoLimits
 from asana_api.sending import Bounds
 from sandbox.asana import Running
 from tests.asana_api.conftest import OpenClient, Stranger
@@ -166,10 +167,9 @@ async def test_retry_after_is_told_to_everybody(
 ) -> None:
     slowed: list[float] = []
 
-    class Permits:
-        async def take(self, kind: str) -> None: ...
-
-        async def slow_down(self, retry_after: float) -> None:
+    class Permits(NoLimits):
+        async def slow_down(self, retry_after: float, kind: Kind) -> None:
+            assert kind == "read"
             slowed.append(retry_after)
 
     headers = {} if header is None else {"retry-after": header.encode("utf-8").decode("latin-1")}

@@ -9,6 +9,7 @@ import pytest
 
 from asana_api.client import AsanaClient
 from asana_api.errors import OutcomeUnknown, RefusedHere, Unreachable
+from asana_api.permits import Kind, NoLimits
 from asana_api.sending import Bounds, open_transport
 from asana_api.window import CallWindow
 from sandbox.asana import Running
@@ -47,13 +48,11 @@ async def test_a_call_that_is_late_is_never_sent(asana: Running, client: AsanaCl
     assert asana.removals.calls == []
 
 
-class SleepsInPermit:
+class SleepsInPermit(NoLimits):
     """The process sleeps (or is stopped) after the caller looked at the clock, while it waits for a permit."""
 
-    async def take(self, _kind: str) -> None:
+    async def take(self, kind: Kind) -> None:  # noqa: ARG002 - the protocol's word
         time.sleep(0.2)  # noqa: ASYNC251 - the whole process, not this task
-
-    async def slow_down(self, retry_after: float) -> None: ...
 
 
 async def test_a_process_that_slept_before_the_call_is_late(asana: Running, open_client: OpenClient) -> None:
