@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     keys: SecretStr | None = None
     """Fernet keys that seal tokens, newest first, separated by commas."""
 
+    alert_urls: SecretStr | None = None
+    """Addresses of Apprise that are told what somebody has to look at, separated by blanks or commas; or `none`."""
+
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     operations_port: int = Field(default=0, ge=0, le=65535)
@@ -101,6 +104,11 @@ class Settings(BaseSettings):
         assert value is not None, name
         return value.get_secret_value()
 
+    def alert_addresses(self) -> str:
+        """Return the addresses of channels as they were given; empty where there is no channel."""
+        given = self.alert_urls.get_secret_value().strip() if self.alert_urls else ""
+        return "" if given.lower() == "none" else given
+
     def sealing_keys(self) -> list[str]:
         """Return the Fernet keys, newest first."""
         assert self.keys is not None
@@ -111,7 +119,7 @@ def read_settings(*needed: Needed) -> Settings:
     """Read the environment and the files that it names; SettingsUnfit with one line on all that is missing or wrong."""
     wrong: list[str] = []
     found: dict[str, Any] = {}  # what each field makes of it is the model's
-    for name in get_args(Needed):
+    for name in (*get_args(Needed), "alert_urls"):
         try:
             if value := read_secret(PREFIX + name.upper()):
                 found[name] = value

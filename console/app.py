@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from console import (
     activity,
+    alerts,
     aliases,
     candidates,
     changing,
@@ -117,3 +118,4 @@ app.add_typer(events.app, name="events")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(dead.app, name="dead")
 app.add_typer(keys.app, name="keys")
+app.add_typer(alerts.app, name="alerts")

@@ -10,15 +10,20 @@ import functools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 
-from settings import Settings
+from settings import Settings, SettingsUnfit
 from store import housekeeping, schedules
 from store.connect import Connection, open_connection
 from store.cycles import start_due_cycles
+from workers.alerts import Alerts
 from workers.entry import Parts, Trouble, run, unfenced
 from workers.waiting import Signal, wait_any
+
+if TYPE_CHECKING:
+    from connections.channels import Channels
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -111,10 +116,25 @@ class Scheduler:
 
 
 def compose(settings: Settings) -> Parts:
-    """Return the parts of the scheduler process."""
+    """Return the parts of the scheduler process: the schedules, and alerts where somebody can be told."""
     recovery_after = timedelta(seconds=settings.recovery_after_seconds)
-    scheduler = Scheduler(settings.url("database_url"), recovery_after=recovery_after)
-    return Parts(sessions={"schedules": (scheduler.session, scheduler.trouble)})
+    database_url = settings.url("database_url")
+    scheduler = Scheduler(database_url, recovery_after=recovery_after)
+    sessions = {"schedules": (scheduler.session, scheduler.trouble)}
+    addresses = settings.alert_addresses()
+    if not addresses:
+        return Parts(sessions=sessions)
+    alerts = Alerts(database_url, _channels(addresses).tell)
+    return Parts(sessions={**sessions, "alerts": (alerts.session, alerts.trouble)}, collect=alerts.figures)
+
+
+def _channels(addresses: str) -> "Channels":
+    from connections.channels import AddressUnfit, Channels  # noqa: PLC0415 - 50 MB, for those alone who have channels
+
+    try:
+        return Channels(addresses)
+    except AddressUnfit as error:
+        raise SettingsUnfit(f"SEATKEEPER_ALERT_URLS: {error}") from None
 
 
 def main() -> int:
