@@ -41,7 +41,15 @@ ADDRESSES = {
 PASSWORDS = {user: f"rabbitmq_password_{user}" for user in (*USERS, ADMINISTRATOR)}
 ONCE = (("postgres_password",), ("keys",), (OWNER_URL, OWNER_SQL))
 """What the database was made with. It is made before all else, so whoever has the rest has had it."""
-LATER = (*(f"{role}_database_url" for role in ROLES if role != "owner"), *PASSWORDS.values(), *ADDRESSES, DEFINITIONS)
+NOBODY = "none"
+"""What the file of alerts' addresses says until somebody is named there."""
+LATER = (
+    "alert_urls",
+    *(f"{role}_database_url" for role in ROLES if role != "owner"),
+    *PASSWORDS.values(),
+    *ADDRESSES,
+    DEFINITIONS,
+)
 ROOT = Path(__file__).resolve().parent.parent
 AMQP_PORT, HIGHEST_PORT = 5672, 65535
 
@@ -60,6 +68,7 @@ def make_secrets(path: Path, amqp_port: int | None = None) -> SecretsFolder:
 
     folder.keep("postgres_password", _password)
     folder.keep("keys", lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+    folder.keep("alert_urls", NOBODY.__str__)
     folder.keep(OWNER_URL, _database_url("owner", owner).__str__)
     folder.keep(OWNER_SQL, _owner(owner).__str__)
     for role in ROLES:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sandbox.compose_secrets import DEFINITIONS, main, make_secrets
+from sandbox.compose_secrets import DEFINITIONS, NOBODY, main, make_secrets
 from settings import Settings
 from tests.compose.reading import ROOT
 
@@ -56,7 +56,7 @@ def test_what_is_missing_is_made_to_fit_the_rest(folder: Path, gone: list[str]) 
 
 def test_two_installations_share_no_secret(folder: Path, tmp_path: Path) -> None:
     make_secrets(tmp_path / "other", amqp_port=5673)
-    assert not {*contents(folder).values()} & {*contents(tmp_path / "other").values()}
+    assert {*contents(folder).values()} & {*contents(tmp_path / "other").values()} == {f"{NOBODY}\n"}
 
 
 def test_addresses_are_those_that_the_settings_take(folder: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_relative_folder_is_the_callers(tmp_path: Path) -> None:
     (tmp_path / "sandbox.py").write_text("raise SystemExit('a module of the caller was imported')")
     script = ROOT / "scripts" / "compose-secrets"
     done = subprocess.run([script, "--folder", "made"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{tmp_path / 'made'}: 26 made, 0 were there already\n"
+    assert done.stdout == f"{tmp_path / 'made'}: 27 made, 0 were there already\n"
     assert (tmp_path / "made" / "keys").exists()
 
 
@@ -180,7 +180,7 @@ def test_the_script_needs_nothing_but_python(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert "26 made, 0 were there already" in done.stdout
+    assert "27 made, 0 were there already" in done.stdout
 
 
 def test_git_never_sees_them() -> None:

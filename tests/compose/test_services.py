@@ -17,10 +17,10 @@ PROCESSES = sorted(services().keys() - SERVERS - ONE_SHOT - {"asana"})
 NEEDED = {
     "relay": {"DATABASE_URL", "INTERNAL_URL", "EDGE_URL"},
     "intake": {"DATABASE_URL", "INTERNAL_URL", "EDGE_URL"},
-    "scheduler": {"DATABASE_URL"},
+    "scheduler": {"DATABASE_URL", "ALERT_URLS"},
     "worker": {"DATABASE_URL", "INTERNAL_URL", "KEYS"},
     "reclaim": {"DATABASE_URL", "INTERNAL_URL", "KEYS"},
-    "console": {"DATABASE_URL", "KEYS"},
+    "console": {"DATABASE_URL", "KEYS", "ALERT_URLS"},
     "init": {"OWNER_URL", "KEYS"},
     "asana": set[str](),
 }
@@ -95,10 +95,10 @@ def test_images_are_pinned_and_ports_are_of_this_machine_alone(name: str) -> Non
     assert name in SERVERS | {"asana"} or "ports" not in service
 
 
-def test_only_what_asks_asana_or_is_published_has_a_way_out() -> None:
+def test_only_what_asks_asana_tells_somebody_or_is_published_has_a_way_out() -> None:
     assert read()["networks"]["inside"] == {"internal": True}
     outside = {name for name, service in services().items() if "outside" in service["networks"]}
-    assert outside == {"rabbitmq", "worker", "reclaim", "console", "asana"}
+    assert outside == {"rabbitmq", "worker", "reclaim", "scheduler", "console", "asana"}
 
 
 @pytest.mark.parametrize("name", OURS)
