@@ -16,7 +16,7 @@ from sources import member_export as export_source
 from sources.contract import Asked, Found
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
-LOOK_BACK = timedelta(days=120)
+LOOK_BACK = timedelta(days=240)
 LOG_KEPT = timedelta(days=90)
 
 

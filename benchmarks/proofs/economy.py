@@ -6,10 +6,14 @@ compared on every day, on a paid plan and on the free one.
 """
 
 import argparse
-import asyncio
+import logging
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from multiprocessing import get_context
 
+import structlog
+import uvloop
 from rich.console import Console
 
 from benchmarks.proofs.stage import Place, Stage, new_database, stage_for
@@ -76,13 +80,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace, console: Console) -> Result:
-    """Compare on both plans, one after the other."""
-    with new_database(console) as database:
-        compared = [
-            compare(database, plan, people=chosen.people, days=chosen.days, seed=chosen.seed, console=console)
-            for plan in GOALS
-        ]
-    return account(compared, chosen)
+    """Compare on both plans, side by side."""
+    with new_database(console) as database, ProcessPoolExecutor(len(GOALS), get_context("spawn")) as sides:
+        began = [sides.submit(_alone, database, plan, chosen.people, chosen.days, chosen.seed) for plan in GOALS]
+        return account([one.result() for one in began], chosen)
+
+
+def _alone(place: Place, plan: AsanaPlan, people: int, days: int, seed: int) -> Comparison:
+    """Compare in a process of its own, which tells on stderr how it stands."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    return compare(place, plan, people=people, days=days, seed=seed, console=Console(stderr=True))
 
 
 def account(compared: list[Comparison], chosen: argparse.Namespace) -> Result:
@@ -110,7 +117,7 @@ def compare(place: Place, plan: AsanaPlan, *, people: int, days: int, seed: int,
     """Let an organization live for so many days under both sweeps."""
     with running(people=people, seed=seed, start=START) as asana:
         asana.look.plan = plan
-        return asyncio.run(_compared(place, asana, plan, days, seed, console))
+        return uvloop.run(_compared(place, asana, plan, days, seed, console))
 
 
 async def _compared(

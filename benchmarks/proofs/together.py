@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, time, timedelta
 from random import Random
 
-from benchmarks.proofs.alone import LOOK_BACK, START
+from benchmarks.proofs.alone import START
 from benchmarks.proofs.sides import Side
 from benchmarks.proofs.stage import THRESHOLD, Place, Stage, stage_for
 from rules.evidence import Source
@@ -80,7 +80,7 @@ async def all_together(place: Place, side: Side, *, people: int, seed: int, rng:
                 evidence=side.evidence,
                 sweep="full" if seed % 4 < 2 else "economical",
                 with_service_account=side.with_service_account,
-                look_back=LOOK_BACK,
+                look_back=side.look_back,
             )
             await stage.run(profile_id, "download")
             if spoiled:

@@ -91,6 +91,9 @@ def account(counted: Account, chosen: argparse.Namespace) -> Result:
     result.notes.append(
         "found: of those truly idle who ever used Asana, the share that is ready; the others need attention"
     )
+    result.notes.append(
+        "profiles look back 240 days; with the default of 60, whoever slept longer was never seen to act"
+    )
     result.notes.append("could not be seen: candidates who were active where their verdict says that nobody looked")
     result.measured = {name: one.measured() for name, one in counted.sides.items()} | {"seed": chosen.seed}
     return result
