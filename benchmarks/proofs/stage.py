@@ -55,6 +55,22 @@ class Database:
         return self.postgres.url(OWNER if role == "owner" else f"seatkeeper_{role}", self.name)
 
 
+@dataclass(frozen=True)
+class Addresses:
+    """The addresses of a place, by role: what another process can be told of it."""
+
+    urls: Mapping[str, str] = field(repr=False)
+
+    def url(self, role: str) -> str:
+        """Give the address for a role by its short name."""
+        return self.urls[role]
+
+    @classmethod
+    def of(cls, place: Place) -> "Addresses":
+        """Take down the addresses of a place."""
+        return cls({role: place.url(role) for role in ("owner", *ROLES)})
+
+
 @contextlib.contextmanager
 def new_database(console: Console) -> Iterator[Database]:
     """Find or start the servers, make a database with the schema, and drop it in the end."""
