@@ -32,6 +32,7 @@ from messages.commands import PullActivity
 from sandbox.services import Services
 from sandbox.stack import LookAlike, Stack
 from store import runs
+from store.budget import PAID
 from store.connect import Connection, open_connection
 from store.runs import Order
 
@@ -64,9 +65,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--per-minute",
-        type=between(60, 100_000, "calls"),
-        default=1500,
-        help="calls that the look-alike allows a minute",
+        type=between(60, PAID, "calls"),
+        default=PAID,
+        help=f"calls that the look-alike allows a minute, at most the {PAID:,} of a paid plan",
     )
     parser.add_argument(
         "--processes",

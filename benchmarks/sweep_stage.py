@@ -47,7 +47,7 @@ async def published(stack: Stack, asana: LookAlike, connection_id: int, name: st
         connection_id=connection_id,
         organization_gid=asana.organization_gid,
         organization_name="Acme",
-        plan="free",  # the tasks alone: one source, so that a person is one question
+        plan="starter",  # at the paid pace
         time_zone="UTC",
         currency="EUR",
         analyze_activity_from=now - LOOK_BACK,
@@ -58,7 +58,8 @@ async def published(stack: Stack, asana: LookAlike, connection_id: int, name: st
         await profiles.create(owner, draft)
         profile = await profiles.get(owner, name)
         assert profile is not None
-        await profiles.publish(owner, profile, Publication(cron="0 5 * * *", threshold_days=60), now)
+        # Nobody can be idle by then, so nobody is searched for: a person is one question.
+        await profiles.publish(owner, profile, Publication(cron="0 5 * * *", threshold_days=3650), now)
         await owner.execute("UPDATE schedule SET enabled = false")
         await owner.execute("UPDATE profile SET sweep = 'full'")
         await owner.execute(

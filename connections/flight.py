@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeAlias
 from uuid import UUID, uuid4
@@ -27,17 +28,16 @@ Connect: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
 """Opens or lends a database connection with no transaction in it, for example `pool.connection`."""
 
 
-def seconds_awake_or_not() -> float:
-    """Return seconds that go on while the machine sleeps, where the system has such a clock."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boot is None else time.clock_gettime(boot)
+_BOOT = getattr(time, "CLOCK_BOOTTIME", None)
+seconds_awake_or_not: Callable[[], float] = time.monotonic if _BOOT is None else partial(time.clock_gettime, _BOOT)
+"""Seconds that go on while the machine sleeps, where the system has such a clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """Seconds. A call takes at most `longest_call` from `confirm` on: the HTTP deadline and one for what is around."""
 
-    lease: float = 60.0
+    lease: float = 45.0
     longest_call: float = 31.0
     renew_every: float = 5.0
     look_again_after: float = 0.1
@@ -68,6 +68,7 @@ class Flight:
     holder: UUID = field(default_factory=uuid4)
     _free: list[Slot] = field(default_factory=list)
     _used: set[Slot] = field(default_factory=set)
+    _lost: set[Slot] = field(default_factory=set)  # of the used: no longer leased to us
     _ends_at: float = float("-inf")  # of the oldest lease
     _renewed_at: float = float("-inf")
     _lease_again_at: float = float("-inf")
@@ -116,6 +117,7 @@ class Flight:
     def release(self, slot: Slot) -> None:
         """Take a slot back from a call that has ended; one beyond our share goes with the next renewal."""
         self._used.discard(slot)
+        self._lost.discard(slot)
         if slot.is_ours and self._held() < self._share:
             self._free.append(slot)
             self._freed.set()
@@ -131,7 +133,7 @@ class Flight:
         return self._is_good() and self.clock() < self._renewed_at + self.terms.renew_every
 
     def _held(self) -> int:
-        return len(self._free) + sum(slot.is_ours for slot in self._used)
+        return len(self._free) + len(self._used) - len(self._lost)
 
     async def _until_one_is_freed(self) -> None:
         self._freed.clear()
@@ -157,6 +159,7 @@ class Flight:
         for slot in kept:
             slot.is_ours = slot.number in ours
         self._free = [slot for slot in self._free if slot.is_ours]
+        self._lost = {slot for slot in self._used if not slot.is_ours}
         self._ends_at, self._renewed_at = began + self.terms.lease, began
         self._most_used = len(self._used)
 

@@ -4,8 +4,8 @@ Asana counts requests in flight for each token, 50 reads and 15 writes. A proces
 longer than a call can take, so that a killed one leaks none: its leases run out. The time is the database's own. The
 key of the table is what keeps two processes from one slot; the statements only choose well.
 
-No process holds more than its share, which always leaves one slot over: whoever comes next gets that one at once, is
-counted, and the others give back what is beyond their new share when they renew.
+The last free slot is for a process that has none. It gets that one at once and is counted, and the others give back
+what is beyond their new share when they renew.
 """
 
 from collections.abc import Sequence
@@ -53,7 +53,10 @@ class Leasing:
 
 
 async def lease(connection: Connection, leasing: Leasing, wanted: int) -> list[int]:
-    """Lease up to `wanted` more slots, not beyond the holder's share; return them. Raises CredentialGone."""
+    """Lease up to `wanted` more slots, not beyond the holder's share; return them. Raises CredentialGone.
+
+    The last free one is leased only to a holder that has none.
+    """
     try:
         cursor = await connection.execute(
             f"""WITH {_LIVING}
@@ -62,8 +65,10 @@ async def lease(connection: Connection, leasing: Leasing, wanted: int) -> list[i
               FROM generate_series(1, %(limit)s) AS slot
              WHERE slot NOT IN (SELECT slot FROM living)
              ORDER BY slot -- everybody in the same order: no two can wait for each other
-             LIMIT greatest(0, least(%(wanted)s, (SELECT slots FROM share)
-                                     - (SELECT count(*) FROM living WHERE holder = %(holder)s)))
+             LIMIT (SELECT greatest(CASE WHEN held = 0 THEN 1 ELSE 0 END,
+                                    least(%(wanted)s, slots - held, %(limit)s - 1 - taken))
+                      FROM share, (SELECT count(*) AS taken, count(*) FILTER (WHERE holder = %(holder)s) AS held
+                                     FROM living) AS all_of_them)
             ON CONFLICT (credential_id, kind, slot) DO UPDATE
                SET holder = excluded.holder, leased_until = excluded.leased_until
              WHERE flight.leased_until <= clock_timestamp()

@@ -17,7 +17,7 @@ def chosen(*given: str) -> argparse.Namespace:
 
 
 def test_everybody_is_asked_about_without_one_call_that_is_rejected(services: Services) -> None:
-    small = chosen("--people", "20", "--per-minute", "3000", "--processes", "1", "2")
+    small = chosen("--people", "20", "--per-minute", "1500", "--processes", "1", "2")
     result = measure(small, Console(quiet=True), services)
     one, two = result.measured["sweeps"]
     assert (one["processes"], two["processes"]) == (1, 2)

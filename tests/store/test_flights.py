@@ -68,8 +68,17 @@ async def test_no_slot_is_given_twice_and_none_beyond_the_limit(console: Connect
             return await flights.lease(connection, leasing, 5)
 
     slots = [slot for got in await asyncio.gather(*(lease(leasing) for leasing in everybody)) for slot in got]
-    assert len(slots) == len(set(slots)) <= flights.LIMITS["write"]
-    assert len(slots) >= flights.LIMITS["write"] - 1
+    assert len(slots) == len(set(slots)) == flights.LIMITS["write"]
+
+
+async def test_the_last_free_slot_is_for_who_has_none(console: Connection, number: int) -> None:
+    """Also when those before take no part any more: killed, or asleep."""
+    first, second, third, late = (flights.Leasing(number, "write", uuid4(), 60) for _ in range(4))
+    got = [len(await flights.lease(console, leasing, 20)) for leasing in (first, first, second, second, third, late)]
+    assert got == [14, 0, 1, 0, 0, 0]
+    kept, share = await flights.renew(console, first, [1, 2, 3, 4, 5, 6, 7])
+    assert (sorted(kept), share) == ([1, 2, 3, 4, 5, 6, 7], 7)
+    assert [len(await flights.lease(console, leasing, 20)) for leasing in (third, late, second)] == [4, 2, 0]
 
 
 async def test_a_process_asks_for_several_at_once_and_for_no_call_alone(pool: Pool, number: int) -> None:
