@@ -16,7 +16,7 @@ import structlog
 import uvloop
 from rich.console import Console
 
-from benchmarks.proofs.stage import Addresses, Place, Stage, new_database, stage_for
+from benchmarks.proofs.stage import Addresses, Place, Stage, new_databases, stage_for
 from benchmarks.results import Figure, Result, at_most
 from benchmarks.sizes import between
 from messages.kinds import RunKind
@@ -81,9 +81,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace, console: Console) -> Result:
     """Compare on both plans, side by side."""
-    with new_database(console) as database, ProcessPoolExecutor(len(GOALS), get_context("spawn")) as sides:
-        place = Addresses.of(database)
-        began = [sides.submit(_alone, place, plan, chosen.people, chosen.days, chosen.seed) for plan in GOALS]
+    with (
+        new_databases(console, len(GOALS)) as databases,
+        ProcessPoolExecutor(len(GOALS), get_context("spawn")) as sides,
+    ):
+        began = [
+            sides.submit(_alone, Addresses.of(database), plan, chosen.people, chosen.days, chosen.seed)
+            for database, plan in zip(databases, GOALS, strict=True)
+        ]
         return account([one.result() for one in began], chosen)
 
 

@@ -74,8 +74,15 @@ class Addresses:
 @contextlib.contextmanager
 def new_database(console: Console) -> Iterator[Database]:
     """Find or start the servers, make a database with the schema, and drop it in the end."""
-    with find_services(say=console.print) as services, _database_on(services.postgres) as database:
+    with new_databases(console, 1) as (database,):
         yield database
+
+
+@contextlib.contextmanager
+def new_databases(console: Console, count: int) -> Iterator[list[Database]]:
+    """The same for several: each is played by its own stage, since a stage takes every command in the outbox."""
+    with find_services(say=console.print) as services, contextlib.ExitStack() as made:
+        yield [made.enter_context(_database_on(services.postgres)) for _ in range(count)]
 
 
 @contextlib.contextmanager
