@@ -125,6 +125,7 @@ def test_init_makes_up_passwords_and_a_key(server_without_roles: Database) -> No
         "database_urls": dict.fromkeys(PROCESSES),
         "passwords_from_files": [],
         "new_key": None,
+        "migrated_to": [],
     }
 
 

@@ -159,6 +159,19 @@ async def test_two_schedulers_tell_nothing_twice(
     assert [one["title"] for one in receiver.got] == ["Seatkeeper: 10 alerts"]
 
 
+async def test_what_one_scheduler_is_taking_another_leaves_to_it(
+    owner: Connection, acme: int, connection: Connection, database: Database
+) -> None:
+    await fail(owner, acme)
+    await raise_alerts(connection, NOW)
+    async with open_connection(database.url("scheduler")) as other:
+        await other.execute("SET lock_timeout = '1s'")
+        async with connection.transaction():
+            assert len(await alerts.take(connection, NOW, apart=APART)) == 1
+            assert await alerts.take(other, NOW, apart=APART) == []
+        assert await alerts.take(other, NOW, apart=APART) == []
+
+
 async def test_a_storm_is_two_messages(
     owner: Connection, acme: int, connection: Connection, telling: Alerts, receiver: Webhook
 ) -> None:
