@@ -191,13 +191,14 @@ class Stage:
         return run
 
     async def _next(self) -> Command | None:
-        due = await outbox.unsent(self.owner, limit=5000, now=self.asana.clock.now())
-        await outbox.mark_sent(self.owner, [one.id for one in due if one.channel == "event"], self.asana.clock.now())
-        message = next((one for one in due if one.channel == "command"), None)
-        if message is None:
-            return None
-        await outbox.mark_sent(self.owner, [message.id], self.asana.clock.now())
-        return COMMANDS[message.name].model_validate(message.payload)
+        now = self.asana.clock.now()
+        while due := await outbox.unsent(self.owner, limit=5000, now=now):
+            await outbox.mark_sent(self.owner, [one.id for one in due if one.channel == "event"], now)
+            message = next((one for one in due if one.channel == "command"), None)
+            if message is not None:
+                await outbox.mark_sent(self.owner, [message.id], now)
+                return COMMANDS[message.name].model_validate(message.payload)
+        return None
 
     async def _deliver(self, command: Command) -> None:
         try:
