@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
@@ -69,7 +69,8 @@ class SharedPermits:
         """
         counted = _from_aside(self)
         if kind == "search":
-            await self._take_search(counted=counted)
+            if not (counted and _searches_from_aside(self)):
+                await self._take_search(counted=counted)
         elif not counted:
             await self._take()
 
@@ -82,16 +83,21 @@ class SharedPermits:
                 return  # a 429 that came during the wait, or waking far too late, makes the permit worthless
 
     @asynccontextmanager
-    async def reserved(self, permits: int) -> AsyncIterator[None]:
+    async def reserved(self, permits: int, *, searches: int = 0) -> AsyncIterator[None]:
         """Wait until so many permits are put aside; inside the block they are used first, without any wait.
+
+        So many of them are good for a search. They are taken first, since they take the longest.
 
         Inside, no call waits for a lease to be renewed that is still good. What is left at the end is dropped. Tasks
         that were started outside of the block do not touch them.
         """
+        with suppress(PlanTooLow):  # whoever searches is told so
+            for _ in range(searches):
+                await self._take_search(counted=True)
         for _ in range(permits):
             await self.take("read")
         await self._writes.make_ready()
-        outer = _ASIDE.set(_Aside(self, permits))
+        outer = _ASIDE.set(_Aside(self, permits, searches))
         try:
             yield
         finally:
@@ -108,8 +114,9 @@ class SharedPermits:
 
     async def _take_search(self, *, counted: bool) -> None:
         """Wait until both budgets have one; `counted` searches have their permit of the general one."""
-        if self._is_unlimited and not self._has_no_search and not counted:
-            await self._take()  # which also tells whether that has changed
+        if self._is_unlimited and not self._has_no_search:
+            if not counted:
+                await self._take()  # which also tells whether that has changed
             return
         give_up_at = self._clock() + LONGEST_WAIT
         async with self._searching:
@@ -174,6 +181,7 @@ class _Aside:
 
     of: SharedPermits
     left: int
+    searches: int
 
 
 _ASIDE: ContextVar[_Aside | None] = ContextVar("permits_put_aside", default=None)
@@ -196,11 +204,19 @@ def _from_aside(permits: SharedPermits) -> bool:
     return True
 
 
+def _searches_from_aside(permits: SharedPermits) -> bool:
+    aside = _ASIDE.get()
+    if aside is None or aside.of is not permits or aside.searches == 0:
+        return False
+    aside.searches -= 1
+    return True
+
+
 def _forget_aside(permits: SharedPermits) -> None:
     """Asana said 429 in spite of them: they are worth nothing."""
     aside = _ASIDE.get()
     if aside is not None and aside.of is permits:
-        aside.left = 0
+        aside.left = aside.searches = 0
 
 
 def _at_a_time(interval: float) -> int:

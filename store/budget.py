@@ -120,7 +120,8 @@ async def take_search(connection: Connection, credential_id: int, *, counted: bo
              FROM pace
             WHERE r.id = pace.id AND NOT pace.no_search AND r.search_arrival <= clock_timestamp()
               AND (%(permits)s = 0 OR r.theoretical_arrival <= clock_timestamp() + make_interval(secs => %(ahead)s))
-           RETURNING extract(epoch FROM r.theoretical_arrival - clock_timestamp())::float8, pace.interval
+           RETURNING extract(epoch FROM greatest(r.theoretical_arrival, clock_timestamp()) - clock_timestamp())::float8,
+                     pace.interval
         """,  # noqa: S608 - every part stands in this file
         _PARAMETERS | {"id": credential_id, "permits": 0 if counted else 1, "ahead": SEARCH_AHEAD},
     )

@@ -23,6 +23,8 @@ from workers.station import Asana
 
 PERMITS_FOR_A_SOURCE = 12
 """A page of tasks, the stories of several, and what is asked besides."""
+SEARCHES = 2
+"""Of a deep look at one person: of a second's worth each, so they are waited for before the look begins."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ def permits_for(plan: AsanaPlan) -> int:
     return PERMITS_FOR_A_SOURCE * len(task_sources(plan))
 
 
+def searches_for(plan: AsanaPlan) -> int:
+    """Return how many searches a look makes, as a rule."""
+    return SEARCHES if "search" in task_sources(plan) else 0
+
+
 async def look_at(piece: Slice, asana: Asana, person: Item) -> Look | None:
     """Read the person's activity, then their membership; None if they are no active paid seat any more."""
     began_at = piece.now()
@@ -84,7 +91,9 @@ async def look_at(piece: Slice, asana: Asana, person: Item) -> Look | None:
 def _permits_to_read(asana: Asana) -> AbstractAsyncContextManager[None]:
     """Put permits of the service account aside, where activity is read with it; the caller has those of the person."""
     service = asana.opened.service
-    return nullcontext() if service is None else service.permits.reserved(permits_for(asana.plan))
+    if service is None:
+        return nullcontext()
+    return service.permits.reserved(permits_for(asana.plan), searches=searches_for(asana.plan))
 
 
 async def _membership(asana: Asana, user_gid: str) -> tuple[Membership | None, str | None]:

@@ -38,7 +38,7 @@ from store.connect import Connection
 from store.removals import Item
 from store.settlements import Settlement
 from workers.keeping_activity import keep_findings
-from workers.last_look import Look, look_at, permits_for
+from workers.last_look import Look, look_at, permits_for, searches_for
 from workers.retrying import RetryLater
 from workers.slicing import Slice
 from workers.station import Asana, Station
@@ -75,7 +75,8 @@ async def remove(piece: Slice, person: Item) -> Ended:
     if held is not None:
         return Held(held)
     asana = await piece.station.asana(piece.run.profile)
-    async with asana.opened.permits.reserved(permits_for(asana.plan)):
+    searches = searches_for(asana.plan) if asana.opened.service is None else 0
+    async with asana.opened.permits.reserved(permits_for(asana.plan), searches=searches):
         look = await look_at(piece, asana, person)
         return await _decide(piece, asana, person, look)
 

@@ -165,3 +165,26 @@ async def test_a_replaced_credential_is_said_to_a_search(console: Connection, po
     await console.execute("DELETE FROM credential")
     with pytest.raises(budget.CredentialGone):
         await permits.take("search")
+
+
+async def test_searches_that_were_put_aside_are_used_without_a_wait(console: Connection, pool: Pool) -> None:
+    """And no more of them: the next one takes its turn."""
+    permits = SharedPermits(pool.connection, await credential(console, 1500))
+    async with permits.reserved(4, searches=2):
+        await console.execute(
+            """UPDATE credential SET theoretical_arrival = clock_timestamp() + interval '1 hour',
+                                     search_arrival = clock_timestamp() + interval '1 hour'"""
+        )
+        for kind in ("read", "search", "search"):
+            await permits.take("read" if kind == "read" else "search")
+        with pytest.raises(RateLimited):
+            await permits.take("search")
+
+
+async def test_on_the_free_plan_no_search_is_put_aside(console: Connection, pool: Pool) -> None:
+    permits = SharedPermits(pool.connection, await credential(console, 1500))
+    await profile(console, "acme", "free")
+    async with permits.reserved(1, searches=2):
+        await permits.take("read")
+    with pytest.raises(PlanTooLow):
+        await permits.take("search")

@@ -12,7 +12,7 @@ from tests.workers.actor_stage import organization
 from tests.workers.known_search import KnownSearch
 from tests.workers.reclaim_stage import reclaim_stage
 from workers import asking
-from workers.last_look import PERMITS_FOR_A_SOURCE, permits_for
+from workers.last_look import PERMITS_FOR_A_SOURCE, SEARCHES, permits_for, searches_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -85,3 +85,4 @@ async def test_a_search_that_would_not_tell_keeps_the_person_ready(
 def test_permits_are_put_aside_for_each_source_of_the_plan() -> None:
     assert permits_for("free") == PERMITS_FOR_A_SOURCE
     assert permits_for("enterprise") == 2 * PERMITS_FOR_A_SOURCE
+    assert (searches_for("free"), searches_for("enterprise")) == (0, SEARCHES)
