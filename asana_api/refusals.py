@@ -26,6 +26,9 @@ LONGEST_WAIT = 900.0
 """Seconds. Nobody waits longer for a 429 than a retry may be put off."""
 
 _USUAL_WAIT = 30.0
+_LIKE_A_TOKEN = re.compile(r"(?<![\w/+.=-])(?=[\w/+.=-]*[0-9])(?=[\w/+.=-]*[A-Za-z])[\w/+.=-]{20,}")
+"""Twenty and more characters without a space, letters and digits among them. (A gid has no letters.)"""
+_ADDRESS = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.[^\s@<>\"']+")
 _SECONDS = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII)
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\u1fff\u2010-\u2027\u2030-\ud7ff]+")
 
@@ -89,9 +92,14 @@ def complaint(body: bytes, *secrets: str) -> str | None:
 
 
 def printable(text: str, *secrets: str) -> str:
-    """Somebody else's words on one line, at most 300 characters, without control characters and our secrets."""
+    """Somebody else's words on one line, at most 300 characters, without control characters and secrets.
+
+    Ours of this call are known; whatever else looks like a token is taken for one that an answer should not have told.
+    An address of a person is none of our logs' business either.
+    """
     for secret in filter(None, secrets):
         text = text.replace(secret, "[secret]")
+    text = _ADDRESS.sub("[address]", _LIKE_A_TOKEN.sub("[secret]", text[:2000]))
     return _UNPRINTABLE.sub(" ", text)[:300].strip()
 
 

@@ -23,6 +23,7 @@ from asana_api.errors import (
     Unreachable,
 )
 from asana_api.permits import Kind, NoLimits
+from asana_api.refusals import printable
 from asana_api.sending import Bounds
 from sandbox.asana import Running
 from tests.asana_api.conftest import OpenClient, Stranger
@@ -191,3 +192,20 @@ async def test_a_limit_that_asana_sets_is_met(asana: Running, open_client: OpenC
     with pytest.raises(RateLimited) as raised:
         await ask_often()
     assert 1 <= raised.value.retry_after <= 60
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("bad token 1/1200001:ab12cd34ef56ab12cd34ef56", "bad token 1/1200001:[secret]"),
+        ("refresh 1/r/kJ3_x9Qw-tokenOfAnother", "refresh [secret]"),
+        ("Unknown object: 1200000000000042", "Unknown object: 1200000000000042"),
+        ("user mara.lind@acme.example is none", "user [address] is none"),
+        (
+            "Your result set is too large: it has been truncated.",
+            "Your result set is too large: it has been truncated.",
+        ),
+    ],
+)
+def test_words_of_others_never_carry_a_token_or_an_address(said: str, told: str) -> None:
+    assert printable(said) == told
