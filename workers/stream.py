@@ -22,6 +22,7 @@ import structlog
 from asana_api.client import AsanaClient
 from asana_api.errors import (
     AsanaError,
+    BadAnswer,
     Forbidden,
     NotAuthorized,
     NotUnderstood,
@@ -204,6 +205,8 @@ async def _keep_page(pull: _Pull, acts: Sequence[Found], window: Window, place: 
 async def _claim(connection: Connection, pull: _Pull, acts: Sequence[Found], window: Window) -> None:
     run = pull.piece.run
     assert run.started_at is not None
+    if any(act.at > pull.piece.now() + DAY for act in acts):  # it would keep its person for good
+        raise BadAnswer("the audit log has an event of the future")
     await pull.piece.checkpoint(connection, run.cursor, run.counts)  # raises Fenced
     await streams.keep_acts(connection, run.profile_id, acts, pull.piece.now())
     await streams.claim(connection, run.profile_id, window, run.started_at)

@@ -230,3 +230,10 @@ def test_what_is_missing_is_cut_into_days() -> None:
     assert missing([], END, END, DAY) == []
     assert missing([(OLDEST, END)], OLDEST, END, DAY) == []
     assert missing(covered, END - DAY, END, DAY) == [(END - DAY, END)]
+
+
+async def test_an_event_of_the_future_is_the_stream_s_trouble_and_keeps_nobody(log: Log, pulls: Pulls) -> None:
+    log.act("1", START + 2 * DAY)
+    assert await pulls.pull()
+    assert "future" in ((await pulls.stream()).trouble or "")
+    assert await pulls.last_acts() == {}
