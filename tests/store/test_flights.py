@@ -1,26 +1,17 @@
 """Requests in flight: processes together keep the limit, a killed one leaks none, a sleeper calls on no old lease."""
 
 import asyncio
-import multiprocessing
-import os
-import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from multiprocessing.connection import Connection as Pipe
 from uuid import uuid4
 
-import anyio
 import psycopg
 import pytest
 
-from asana_api.client import AsanaClient
 from asana_api.errors import RateLimited
 from asana_api.sending import Bounds
-from connections.flight import TERMS, Connect, Flight, Place, Terms
-from connections.permits import SharedPermits
-from sandbox.asana import Running, running
-from sandbox.asana.limits import Plan
+from connections.flight import TERMS, Flight, Place, Terms
 from store import budget, flights
 from store.connect import Connection, Pool, open_connection, open_pool
 from tests.conftest import Database
@@ -189,97 +180,3 @@ async def test_the_wait_for_a_place_has_an_end(pool: Pool, number: int) -> None:
         await held(flight, flights.LIMITS["write"] - 1, until_the_end)
         with pytest.raises(RateLimited):
             await flight.make_ready()
-
-
-# Several processes, and the look-alike as witness ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def asana() -> Iterator[Running]:
-    with running(people=10, seed=5, latency_ms=20) as served:
-        served.limits.switch(Plan(per_minute=10_000_000))
-        yield served
-
-
-@contextmanager
-def processes(count: int, url: str, asana: Running, number: int, lanes: int) -> Iterator[list[tuple[int, Pipe]]]:
-    """Start processes that ask with so many lanes until they are told to end; give pid and pipe of each."""
-    context = multiprocessing.get_context("forkserver")
-    with ExitStack() as until_the_end:
-        started = []
-        for _ in range(count):
-            ours, theirs = context.Pipe()
-            one = context.Process(
-                target=_ask, args=(theirs, url, asana.api_url, asana.admin_token, number, lanes), daemon=True
-            )
-            one.start()
-            until_the_end.callback(one.kill)
-            assert ours.poll(30), "it did not come up"
-            ours.recv()
-            assert one.pid is not None
-            started.append((one.pid, ours))
-        yield started
-
-
-def _ask(pipe: Pipe, url: str, api_url: str, token: str, number: int, lanes: int) -> None:
-    anyio.run(_asking, pipe, lambda: open_connection(url), api_url, token, number, lanes)
-
-
-async def _asking(pipe: Pipe, connect: Connect, api_url: str, token: str, number: int, lanes: int) -> None:
-    asked = refused = 0
-
-    async def own() -> str:
-        return token
-
-    permits = SharedPermits(connect, number)
-    permits._reads = Flight(connect, number, "read", BRIEF)
-    async with AsanaClient(api_url, own, permits, reads=lanes, bounds=Bounds(0.45)) as client:
-
-        async def ask() -> None:
-            nonlocal asked, refused
-            while True:
-                try:
-                    await client.me()
-                    asked += 1
-                except RateLimited:
-                    refused += 1
-                except Exception:  # noqa: BLE001 - late after a stop: not what is counted here
-                    pass
-
-        tasks = [asyncio.create_task(ask()) for _ in range(lanes)]
-        pipe.send("asking")
-        await asyncio.to_thread(pipe.recv)
-        for task in tasks:
-            task.cancel()
-        pipe.send((asked, refused))
-
-
-async def test_four_processes_together_never_exceed_the_limit_also_after_a_kill_and_a_stop(
-    database: Database, console: Connection, asana: Running, number: int
-) -> None:
-    """Each would have 20 in flight. The look-alike refuses the 51st with a 429: it never sees one."""
-    with processes(4, database.url("worker"), asana, number, 20) as (killed, stopped, *others):
-        await asyncio.sleep(1.0)
-        os.kill(killed[0], signal.SIGKILL)
-        os.kill(stopped[0], signal.SIGSTOP)
-        await asyncio.sleep(BRIEF.lease + 0.3)
-        cursor = await console.execute(
-            "SELECT holder, count(*) FROM flight WHERE leased_until > clock_timestamp() AND kind = 'read' GROUP BY 1"
-        )
-        assert len(await cursor.fetchall()) == 2, "the leases of the killed and of the stopped have run out"
-        asked_before = asana.requests.total
-        os.kill(stopped[0], signal.SIGCONT)
-        await asyncio.sleep(0.7)
-        assert asana.requests.total > asked_before
-        told = [tell(pipe) for _, pipe in (stopped, *others)]
-    assert all(asked > 0 for asked, _ in told)
-    assert [refused for _, refused in told] == [0, 0, 0]
-    assert 20 < asana.requests.most_in_flight <= flights.LIMITS["read"]
-
-
-def tell(pipe: Pipe) -> tuple[int, int]:
-    """Have a process end and tell how often it was answered and refused."""
-    pipe.send("end")
-    assert pipe.poll(10)
-    asked, refused = pipe.recv()
-    return asked, refused
