@@ -9,6 +9,7 @@ faults.add("lost", …)          it happened, and the connection is closed witho
 faults.add("slow", delay=2)    the answer is late (`after_effect`: it has happened before the wait)
 faults.add("drip", delay=2)    the body comes byte by byte over so many seconds
 faults.add("patch", patch=f)   `f` changes the JSON before it is sent (only from within the same process)
+faults.add("bytes", rewrite=f) `f` changes the body's bytes, and `headers` stand beside them instead of the right ones
 """
 
 import re
@@ -17,10 +18,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal, get_args
 
-Kind = Literal["answer", "html", "cut", "close", "lost", "slow", "drip", "patch"]
+Kind = Literal["answer", "html", "cut", "close", "lost", "slow", "drip", "patch", "bytes"]
 Patch = Callable[[object], object]
+Rewrite = Callable[[bytes], bytes]
 
-AFTER_EFFECT = frozenset({"cut", "lost", "drip", "patch"})
+AFTER_EFFECT = frozenset({"cut", "lost", "drip", "patch", "bytes"})
 """Kinds that only make sense once the call has done what it does."""
 
 WEB_PAGE = b"<!doctype html><title>Asana</title><h1>We will be right back</h1>"
@@ -31,7 +33,8 @@ class Fault:
     """One scripted failure and how often it was met.
 
     `route` is a template as in `/tasks/{task_gid}` (below `/api/1.0`; other paths in full), `path` a regular expression
-    searched in the path as it was called; `query` holds regular expressions that parameters must match in full.
+    searched in the path as it was called; `query` holds regular expressions that parameters must match in full, and
+    None for a parameter that must not be there (the first page of a listing is asked for without an offset).
     """
 
     number: int
@@ -39,7 +42,7 @@ class Fault:
     method: str | None = None
     route: str | None = None
     path: str | None = None
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str | None] = field(default_factory=dict)
     skip: int = 0
     times: int | None = None
     status: int = 500
@@ -48,6 +51,7 @@ class Fault:
     delay: float = 0.0
     after_effect: bool = False
     patch: Patch | None = None
+    rewrite: Rewrite | None = None
     met: int = 0  # calls that it fits
     fired: int = 0  # calls that it spoiled
 
@@ -57,7 +61,7 @@ class Fault:
             self.method in {None, method}
             and self.route in {None, route}
             and (self.path is None or re.search(self.path, path) is not None)
-            and all(name in query and re.fullmatch(wanted, query[name]) for name, wanted in self.query.items())
+            and all(_is_as_wanted(query.get(name), wanted) for name, wanted in self.query.items())
         )
 
     def spoils(self) -> bool:
@@ -89,7 +93,7 @@ class Faults:
         method: str | None = None,
         route: str | None = None,
         path: str | None = None,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | None] | None = None,
         skip: int = 0,
         times: int | None = None,
         status: int | None = None,
@@ -98,17 +102,20 @@ class Faults:
         delay: float = 0.0,
         after_effect: bool = False,
         patch: Patch | None = None,
+        rewrite: Rewrite | None = None,
     ) -> Fault:
         """Script a failure for the calls that fit: the first `skip` pass, the next `times` (None: all) fail.
 
-        `delay` is in seconds. Raises ValueError for a kind that there is not, a patch fault without `patch`, and a
-        `path` or `query` that is no regular expression.
+        `delay` is in seconds. Raises ValueError for a kind that there is not, a patch fault without `patch`, a
+        bytes fault without `rewrite`, and a `path` or `query` that is no regular expression.
         """
         if kind not in get_args(Kind):
             raise ValueError(f"there is no fault {kind!r}; there are {', '.join(get_args(Kind))}")
         if (kind == "patch") != (patch is not None):
             raise ValueError("a patch fault, and no other, needs a function as `patch`")
-        _check_expressions([path or "", *(query or {}).values()])
+        if (kind == "bytes") != (rewrite is not None):
+            raise ValueError("a bytes fault, and no other, needs a function as `rewrite`")
+        _check_expressions([path or "", *filter(None, (query or {}).values())])
         web_page = kind == "html"
         fault = Fault(
             next(self._numbers),
@@ -125,6 +132,7 @@ class Faults:
             delay,
             after_effect or kind in AFTER_EFFECT,
             patch,
+            rewrite,
         )
         self._faults[fault.number] = fault
         return fault
@@ -143,6 +151,10 @@ class Faults:
             if fault.fits(method, route, path, query) and fault.spoils():
                 return fault
         return None
+
+
+def _is_as_wanted(given: str | None, wanted: str | None) -> bool:
+    return given is None if wanted is None else given is not None and re.fullmatch(wanted, given) is not None
 
 
 def _bytes(body: str | bytes | None, otherwise: bytes) -> bytes:

@@ -65,6 +65,9 @@ async def _spoil(fault: Fault, send: Send, answer: Answer | None) -> int:
         return await _cut(send, answer)
     if fault.kind == "drip":
         return await _drip(send, answer, fault.delay)
+    if fault.rewrite:
+        headers = [(name.lower().encode(), value.encode()) for name, value in fault.headers.items()]
+        return await _send(send, Answer(answer.status, fault.rewrite(answer.body), headers))
     if fault.patch:
         answer = json_answer(fault.patch(json.loads(answer.body)), answer.status)
     return await _send(send, answer)
