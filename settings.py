@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     """Fernet keys that seal tokens, newest first, separated by commas."""
 
     alert_urls: SecretStr | None = None
-    """Addresses of Apprise that are told what somebody has to look at, separated by blanks or commas; or `none`."""
+    """Addresses of Apprise that are told what somebody has to look at, by blanks, lines or commas; or `none`."""
 
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -121,7 +121,7 @@ def read_settings(*needed: Needed) -> Settings:
     found: dict[str, Any] = {}  # what each field makes of it is the model's
     for name in (*get_args(Needed), "alert_urls"):
         try:
-            if value := read_secret(PREFIX + name.upper()):
+            if value := read_secret(PREFIX + name.upper(), lines=name == "alert_urls"):
                 found[name] = value
         except SettingsUnfit as error:
             wrong.append(str(error))
@@ -137,16 +137,16 @@ def read_settings(*needed: Needed) -> Settings:
     return settings
 
 
-def read_secret(variable: str) -> str | None:
+def read_secret(variable: str, *, lines: bool = False) -> str | None:
     """Return what a variable holds, or the content of the file that <variable>_FILE names; None where neither is set.
 
-    The file's last newline is no part of the secret. SettingsUnfit, naming the variable and never the content, for
-    both at once, for a file that is missing, unreadable or empty, and for a secret with a byte order mark or a control
-    character in it: a password that nobody sees to be another one.
+    The file's last newline is no part of the secret; `lines` makes one line of several. SettingsUnfit, naming the
+    variable and never the content, for both at once, for a file that is missing, unreadable or empty, and for a secret
+    with a byte order mark or a control character in it: a password that nobody sees to be another one.
     """
     value, file = os.environ.get(variable) or None, os.environ.get(f"{variable}_FILE")
     if not file:
-        return _plain(value, variable) if value else None
+        return _plain(_one_line(value) if lines else value, variable) if value else None
     if value is not None:
         raise SettingsUnfit(f"{variable} and {variable}_FILE are both set: choose one")
     try:
@@ -157,7 +157,11 @@ def read_secret(variable: str) -> str | None:
         raise SettingsUnfit(f"{variable}_FILE: its file cannot be read as text") from None
     if not content.strip():
         raise SettingsUnfit(f"{variable}_FILE: {file} is empty")
-    return _plain(content, f"{variable}_FILE: {file}")
+    return _plain(_one_line(content) if lines else content, f"{variable}_FILE: {file}")
+
+
+def _one_line(words: str) -> str:
+    return " ".join(words.split())
 
 
 def _plain(secret: str, where: str) -> str:

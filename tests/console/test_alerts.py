@@ -6,6 +6,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from connections.channels import Channels
+from settings import read_settings
 from tests.conftest import Database
 from tests.console.conftest import Seats
 from tests.receivers import SECRET, Webhook, webhook
@@ -24,6 +26,20 @@ def test_a_test_message_reaches_the_channel_that_the_file_names(receiver: Webhoo
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.split() == ["channel", "answer", "1", "(JSON)", "taken"]
     assert [one["title"] for one in receiver.got] == ["Seatkeeper: a test"]
+
+
+@pytest.mark.parametrize("between", ["\n", "\r\n", ",\n  ", "\t", " , "])
+def test_addresses_may_stand_on_lines_of_their_own(
+    receiver: Webhook, tmp_path: Path, between: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = f"{receiver.address}{between}mailto://127.0.0.1:1?from=seats@example.com&to=a@example.com,b@example.com"
+    (tmp_path / "alert_urls").write_bytes(f"{addresses}\n".encode())
+    monkeypatch.setenv("SEATKEEPER_ALERT_URLS_FILE", str(tmp_path / "alert_urls"))
+    from_file = read_settings().alert_addresses()
+    monkeypatch.delenv("SEATKEEPER_ALERT_URLS_FILE")
+    monkeypatch.setenv("SEATKEEPER_ALERT_URLS", addresses)
+    assert read_settings().alert_addresses() == from_file
+    assert len(Channels(from_file)) == 2
 
 
 def test_a_channel_that_does_not_take_it_is_named_without_its_secret(receiver: Webhook) -> None:
