@@ -8,9 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.demo.checks import Check, as_json
+from sandbox.demo.connecting import Row
+from sandbox.demo.day import Day, Judged
 from sandbox.demo.edge import EventReader
 from sandbox.demo.memory import LIMIT, NOT_KNOWN, Peak, megabytes
-from sandbox.demo.story import Day, Row
+from sandbox.demo.story import DAYS_SHOWN
+
+CYCLES = ("first cycle", "next cycle")
 
 
 def document(day: Day, reader: EventReader, checks: list[Check], total: float, peaks: Sequence[Peak]) -> Row:
@@ -19,10 +23,13 @@ def document(day: Day, reader: EventReader, checks: list[Check], total: float, p
         "right": all(check.holds for check in checks),
         "people": day.people,
         "position": day.position,
-        "candidates": _by_state(day),
+        "connections": [one["connection"] for one in day.connections],
+        "claims": _outcomes(day),
+        "asked": [_asked(one) for one in day.cycles],
+        "candidates": [_by_state(one) for one in day.cycles],
         "explained": [one["sentence"] for one in day.explained],
         "removals": {"planned": day.plan["people"], "accepted": sum(call["accepted"] is True for call in day.removals)},
-        "really_used_unseen": _unseen(day),
+        "really_used_unseen": [_unseen(one) for one in day.cycles],
         "refused_request": day.refusal,
         "events": dict(sorted(_by_type(reader).items())),
         "seconds": {name.strip(): round(took, 2) for name, took in day.took.items()} | {"total": round(total, 2)},
@@ -49,16 +56,10 @@ def tell(
         [[f"{position[name]} {position['currency']}" for name in amounts]],
     )
     console.print("compliant" if position["compliant"] else "not compliant: more seats are used than owned")
+    console.rule("activity")
+    _tell_activity(console, day)
     console.rule("candidates")
-    _table(console, ["state", "people"], [[state, f"{count:,}"] for state, count in _by_state(day).items()])
-    for one in day.explained:
-        console.print(f"• {one['sentence']}", highlight=False, soft_wrap=True)
-    if (unseen := _unseen(day)) is not None:
-        console.print(
-            f"Of the ready, {unseen:,} did use Asana since then where the source cannot see it (reading, ...): "
-            "each verdict says so, and a person reads the plan.",
-            soft_wrap=True,
-        )
+    _tell_candidates(console, day)
     console.rule("removals")
     _tell_removals(console, day)
     console.rule("events received")
@@ -112,18 +113,55 @@ def _tell_removals(console: Console, day: Day) -> None:
     )
 
 
-def _by_state(day: Day) -> dict[str, int]:
-    return dict(sorted(Counter(one["state"] for one in day.candidates).items()))
+def _tell_activity(console: Console, day: Day) -> None:
+    """Print what was asked, how far each source has seen, and what is known of Asana itself."""
+    told = ("people", "due", "asked", "watched", "looked_deep", "acts_seen", "unknown")
+    rows = [[name, *(f"{_asked(one)[key]:,}" for key in told)] for name, one in zip(CYCLES, day.cycles, strict=True)]
+    _table(console, ["pull", *(key.replace("_", " ") for key in told)], rows)
+    console.print("The sweep is economical: after the first pull only those are asked about who could be idle.")
+    sources = [
+        [one["source"].replace("_", " "), f"{one['whole']:,} of {one['seats']:,}", f"{one['never']:,}"]
+        for one in day.coverage["sources"]
+    ]
+    _table(console, ["source", f"seats seen on all of {DAYS_SHOWN} days", "never asked"], sources)
+    claims = ", ".join(f"{count} {outcome}" for outcome, count in sorted(_outcomes(day).items()))
+    console.print(f"Of what is taken for granted of Asana, the probe finds: {claims}.", highlight=False)
+
+
+def _tell_candidates(console: Console, day: Day) -> None:
+    """Print the candidates before and after the import, and some in words."""
+    before, after = (_by_state(one) for one in day.cycles)
+    rows = [[state, f"{before.get(state, 0):,}", f"{after.get(state, 0):,}"] for state in sorted(before | after)]
+    _table(console, ["state", "people", "after the member export"], rows)
+    for one in day.explained:
+        console.print(f"• {one['sentence']}", highlight=False, soft_wrap=True)
+    unseen, left = (_unseen(one) for one in day.cycles)
+    console.print(
+        f"Of the ready, {unseen:,} used Asana since then where tasks, search and log cannot see it (reading, ...). "
+        f"The member export knows use of any kind: of those who are ready after it, {left:,} did.",
+        soft_wrap=True,
+    )
+
+
+def _asked(judged: Judged) -> Row:
+    counts: Row = judged.step("activity")["counts"]
+    return counts
+
+
+def _outcomes(day: Day) -> Counter[str]:
+    return Counter(str(one["outcome"]) for one in day.claims)
+
+
+def _by_state(judged: Judged) -> dict[str, int]:
+    return dict(sorted(Counter(str(one["state"]) for one in judged.candidates).items()))
 
 
 def _by_type(reader: EventReader) -> Counter[str]:
     return Counter(event.type for event in reader.received.values())
 
 
-def _unseen(day: Day) -> int | None:
-    if day.expected is None or day.judged_at is None:
-        return None
-    return day.expected.really_used(day.judged_at)
+def _unseen(judged: Judged) -> int:
+    return judged.expected.really_used(judged.judged_at)
 
 
 def _table(console: Console, columns: list[str], rows: list[list[str]]) -> None:

@@ -1,70 +1,37 @@
-"""The day itself: connect, publish, one cycle, a plan approved and carried out, and what was counted on the way."""
+"""The day itself: connect, publish, one cycle, a member export and the next cycle, a plan approved and carried out."""
 
 import json
-import os
-import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Protocol
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 from rich.console import Console
 
-from sandbox.demo.browser import allow
+from sandbox.demo.connecting import ALIAS, Accounts, Operated, Row, connect, connect_child
+from sandbox.demo.day import Day, Judged, changed_between, examples_of, moment_of, step_of
 from sandbox.demo.edge import EventReader, drop_request
-from sandbox.demo.truths import Expected, expect, read_removals, read_truth
+from sandbox.demo.truths import (
+    PersonTruth,
+    Views,
+    expect,
+    log_from,
+    read_member_export,
+    read_removals,
+    read_truth,
+)
 from sandbox.demo.watching import Watcher, seconds
-from sandbox.stack import LookAlike, StackError
+from sandbox.stack import StackError
 
-PROFILE, ALIAS = "acme", "acme-asana"
+PROFILE, PLAN = "acme", "enterprise"
 LOOK_BACK = "120d"
 """Twice the rule's 60 days: a first look of 60 days could find nobody whose last act is older than that."""
+DAYS_SHOWN = 60
 UNIT_COST = "24.99"
 MOST_REMOVED = 50
-LONGEST_RUN = 600.0
-
-Row = dict[str, Any]  # a row or a JSON document whose shape is another program's
-
-
-@dataclass
-class Day:
-    """What happened, as an operator and a consumer saw it, and the truth that it is held against."""
-
-    people: int
-    owned: int
-    steps: list[Row] = field(default_factory=list)
-    took: dict[str, float] = field(default_factory=dict)
-    candidates: list[Row] = field(default_factory=list)
-    plan: Row = field(default_factory=dict)
-    position: Row = field(default_factory=dict)
-    explained: list[Row] = field(default_factory=list)
-    refusal: str = ""
-    removals: list[Row] = field(default_factory=list)
-    judged_at: datetime | None = None
-    expected: Expected | None = None
-
-
-class Operated(Protocol):
-    """A Seatkeeper that runs somewhere, as far as the story needs it; addresses hold passwords."""
-
-    @property
-    def asana(self) -> LookAlike:
-        """The look-alike that it is connected to."""
-
-    def database_url(self, role: str) -> str:
-        """Give the database's address for a process by its short name."""
-
-    def edge_url(self, user: str) -> str:
-        """Give the edge's address for `requester` or `consumer`."""
-
-    def seats(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run `./seats` and return what it printed; StackError if it fails."""
-
-    def terminal(self, *arguments: str, more: Mapping[str, str]) -> subprocess.Popen[str]:
-        """Begin `./seats` with pipes to talk to it, and `more` in its environment."""
+LONGEST_RUN = 1200.0
 
 
 class Story:
@@ -82,7 +49,8 @@ class Story:
         self._stack, self._console, self._reader = stack, console, reader
         self._during_the_cycle = during_the_cycle or nullcontext()
         self._watcher = Watcher(stack.database_url("console"), people, console)
-        self._ours = ""
+        self._accounts = Accounts("", "")
+        self._since, self._views = datetime.now(UTC), Views()
         self.day = Day(people=people, owned=round(people * 0.88))
 
     def tell(self) -> Day:
@@ -90,21 +58,29 @@ class Story:
         day = self.day
         with self._timed("connect and publish"):
             self._connect()
-            since = self._publish()
+            self._publish()
         self._say("dropping a request for a cycle on the queue seatkeeper.requests")
         with self._timed("cycle"), self._during_the_cycle:
-            day.steps = self._carried_out(kind="cycle")
-        self._timings(day.steps)
-        day.judged_at = next(step["started_at"] for step in day.steps if step["kind"] == "candidates")
-        self._compare_with_truth(since)
+            steps = self._carried_out(kind="cycle")
+        self._timings(steps)
+        with self._timed("compare and explain"):
+            self._compare_first(steps)
+        with self._timed("import the member export"):
+            self._import_export()
+        self._say("dropping a request for the next cycle: economical, it asks only where an answer could matter")
+        with self._timed("next cycle"):
+            steps = self._carried_out(kind="cycle")
+        self._timings(steps, "next ")
+        with self._timed("compare and explain again"):
+            self._compare_again(steps)
         with self._timed("plan and approve"):
             self._plan()
         self._say(f"dropping a request to carry out plan {day.plan['hash'][:12]}")
         with self._timed("reclaim"):
-            day.steps += self._carried_out(kind="reclaim", plan=day.plan["hash"])
+            self._carried_out(kind="reclaim", plan=day.plan["hash"])
         day.plan = self._read("plans", "show", day.plan["hash"])
         with self._timed("reconcile"):
-            day.steps += self._carried_out(kind="reconcile")
+            self._carried_out(kind="reconcile")
         day.position = self._read("position", PROFILE)["positions"][0]
         day.removals = read_removals(self._stack.asana.url)
         self._refuse_one()
@@ -125,44 +101,31 @@ class Story:
         return document
 
     def _connect(self) -> None:
-        """`seats connect`, with us as the person at the terminal and as their browser."""
-        asana = self._stack.asana
-        self._say(f"connecting to {asana.url} through OAuth: ./seats connect {ALIAS}")
-        options = ["--url", asana.url, "--client-id", asana.client_id, "--requests-per-minute", "unlimited", "--json"]
-        secret = {"SEATKEEPER_CLIENT_SECRET": asana.client_secret}
-        terminal = self._stack.terminal("connect", ALIAS, *options, more=secret)
-        with terminal:
-            assert terminal.stdin is not None
-            assert terminal.stderr is not None
-            shown: list[str] = []
-            for line in terminal.stderr:
-                shown.append(line)
-                if line.startswith(f"{asana.url}/-/oauth_authorize"):
-                    terminal.stdin.write(allow(line.strip()) + os.linesep)
-                    terminal.stdin.flush()
-                    break
-            shown.append(terminal.stderr.read())
-            assert terminal.stdout is not None
-            connected = terminal.stdout.read()
-        if terminal.returncode:
-            raise StackError(f"./seats connect ended with {terminal.returncode}: {''.join(shown).strip()}")
-        self._ours = str(json.loads(connected)["user_gid"])
+        """Connect the administrator and the service account; another alias of the same app; probe what is assumed."""
+        self._say(f"connecting to {self._stack.asana.url} through OAuth: ./seats connect {ALIAS}")
+        self._say("adding the service account's token, and a child alias with a grant of its own")
+        self._accounts = connect(self._stack)
+        connect_child(self._stack)
+        self.day.connections = json.loads(self._stack.seats("connections", "--json"))
+        self._say(f"reading a little to settle what is taken for granted of Asana: ./seats probe {ALIAS}")
+        self.day.claims = self._read("probe", ALIAS)["claims"]
 
-    def _publish(self) -> datetime:
-        """Make the profile, buy rights, publish; return since when activity is analyzed."""
+    def _publish(self) -> None:
+        """Make the profile, try what it needs, publish, buy rights."""
         cap = str(max(2 * MOST_REMOVED, 1))
-        self._say(f"publishing the profile {PROFILE}")
+        self._say(f"validating and publishing the profile {PROFILE}, of an organization with the plan {PLAN}")
         self._stack.seats(
             "profile",
             "create",
             PROFILE,
-            *("--connection", ALIAS, "--plan", "free", "--currency", "EUR", "--removal-cap", cap),
+            *("--connection", ALIAS, "--plan", PLAN, "--currency", "EUR", "--removal-cap", cap),
             *("--analyze-activity-from", LOOK_BACK, "--look-back-beyond-60-days"),
         )
+        self.day.checked = self._read("profile", "validate", PROFILE)["checks"]
         self._stack.seats("profile", "publish", PROFILE, "--no-first-cycle")
         rights = ["--quantity", str(self.day.owned), "--unit-cost", UNIT_COST, "--starts-on", "2026-01-01"]
         self._stack.seats("entitlement", "add", PROFILE, *rights)
-        return datetime.fromisoformat(self._read("profile", "show", PROFILE)["analyze_activity_from"])
+        self._since = datetime.fromisoformat(self._read("profile", "show", PROFILE)["analyze_activity_from"])
 
     def _carried_out(self, **wish: object) -> list[Row]:
         """Drop a request, wait for the answer, watch its run to its end."""
@@ -172,25 +135,41 @@ class Story:
             raise StackError(f"the request was refused: {answer.data['reason']}")
         return self._watcher.until_ended(UUID(str(answer.data["run_id"])), LONGEST_RUN)
 
-    def _timings(self, steps: list[Row]) -> None:
-        self.day.took |= {f"  {step['kind']}": seconds(step) for step in steps if step["kind"] != "cycle"}
+    def _timings(self, steps: list[Row], prefix: str = "") -> None:
+        self.day.took |= {f"  {prefix}{step['kind']}": seconds(step) for step in steps if step["kind"] != "cycle"}
 
-    def _compare_with_truth(self, since: datetime) -> None:
-        """Read the truth before anybody is removed, the candidates, and three of them in words."""
-        assert self.day.judged_at is not None
-        truth = read_truth(self._stack.asana.url, self._ours, since)
-        self.day.expected = expect(truth, self._ours, self.day.judged_at)
-        self.day.candidates = self._read("candidates", PROFILE)["candidates"]
-        by_state = {
-            state: [one for one in self.day.candidates if one["state"] == state]
-            for state in ("ready", "attention_required")
-        }
-        candidates = {one["user_gid"] for one in self.day.candidates}
-        kept = next(
-            (gid for gid, one in self.day.expected.people.items() if one.is_paid and gid not in candidates), None
-        )
-        chosen = [*(rows[-1]["user_gid"] for rows in by_state.values() if rows), kept]
-        self.day.explained = [self._read("explain", gid, "--profile", PROFILE) for gid in chosen if gid]
+    def _compare_first(self, steps: list[Row]) -> None:
+        """Hold the first cycle against the truth, before anybody is removed; explain a few people."""
+        pull = moment_of(step_of(steps, "activity"))
+        self._views = Views(log_from=log_from(self._since, pull))
+        truth = read_truth(self._stack.asana.url, self._accounts.service, self._since, log_from(self._since, pull))
+        first = self._judged(steps, truth)
+        self.day.coverage = self._read("coverage", PROFILE, "--days", str(DAYS_SHOWN))
+        self._explain(examples_of(first, sorted(first.acts.by_search)))
+
+    def _compare_again(self, steps: list[Row]) -> None:
+        """Hold the next cycle against the same truth, which the export knows more of."""
+        first = self.day.cycles[0]
+        self._explain(changed_between(first, self._judged(steps, first.expected.people)))
+
+    def _judged(self, steps: list[Row], truth: dict[str, PersonTruth]) -> Judged:
+        judged_at = moment_of(step_of(steps, "candidates"))
+        expected = expect(truth, self._accounts.ours, judged_at, self._views)
+        candidates = self._read("candidates", PROFILE)["candidates"]
+        self.day.cycles.append(Judged(steps, candidates, self._watcher.acts(), expected, self._views))
+        return self.day.last
+
+    def _explain(self, gids: list[str]) -> None:
+        self.day.explained += [self._read("explain", gid, "--profile", PROFILE) for gid in gids]
+
+    def _import_export(self) -> None:
+        """Import what Asana's admin console exports of its members: it knows use of any kind."""
+        self._say("importing Asana's member export: ./seats activity import acme - --exported-at …")
+        exported_at = datetime.now(UTC)
+        csv = read_member_export(self._stack.asana.url)
+        words = ("activity", "import", PROFILE, "-", "--exported-at", exported_at.isoformat(), "--json")
+        self.day.imported = json.loads(self._stack.seats(*words, stdin=csv))
+        self._views = replace(self._views, export_at=exported_at)
 
     def _plan(self) -> None:
         """Let the profile off its leash, write the dry run, approve it."""

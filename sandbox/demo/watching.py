@@ -1,6 +1,7 @@
 """Progress while it works: one bar for each run, fed from the runs' own rows."""
 
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -12,8 +13,18 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from sandbox.stack import StackError
 
 ENDED = {"finished", "failed", "coalesced", "not_run"}
-DONE_AND_ALL = {"download": ("memberships", None), "activity": ("asked", "people"), "candidates": ("judged", None)}
+DONE_AND_ALL = {"download": ("memberships", None), "activity": ("asked", "due"), "candidates": ("judged", None)}
 """The counts of each kind of run that say how far it is; where the whole is not counted, it is all people."""
+
+
+@dataclass(frozen=True)
+class Acts:
+    """What was seen so far, by the gid of who did it: the last act of each, and the last one that the log showed."""
+
+    last: dict[str, datetime]
+    in_log: dict[str, datetime]
+    by_search: frozenset[str]
+    """Whose last act the search showed, and no other source."""
 
 
 class Watcher:
@@ -57,12 +68,29 @@ class Watcher:
         assert row is not None
         return int(row[0])
 
+    def acts(self) -> Acts:
+        """Read the last act of each person and source, as the console may."""
+        with psycopg.connect(self._database_url) as connection:
+            rows = connection.execute(
+                """SELECT s.user_gid, o.source, max(o.acted_at)
+                     FROM observation o JOIN subscription s ON s.id = o.subscription_id
+                    WHERE s.state = 'active' GROUP BY 1, 2"""
+            ).fetchall()
+        last: dict[str, datetime] = {}
+        others: dict[str, datetime] = {}
+        for gid, source, at in rows:
+            last[gid] = max(at, last.get(gid, at))
+            if source != "search":
+                others[gid] = max(at, others.get(gid, at))
+        logged = {gid: at for gid, source, at in rows if source == "audit_log"}
+        return Acts(last, logged, frozenset(gid for gid, at in last.items() if others.get(gid) != at))
+
     def _draw(self, progress: Progress, bars: dict[str, TaskID], row: dict[str, object]) -> None:
         kind, counts = str(row["kind"]), row["counts"]
         assert isinstance(counts, dict)
         if kind not in bars:
             bars[kind] = progress.add_task(kind, total=None, told="")
-        told = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())
+        told = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items() if count)
         if row["state"] in ENDED:
             ending = str(row["reason"] or row["state"])
             progress.update(bars[kind], total=1, completed=1, told=told or ending)
