@@ -18,7 +18,7 @@ from asana_api.errors import AsanaError, TryLater
 from benchmarks.proofs.answers_kinds import KINDS, Bad
 from benchmarks.proofs.answers_phases import PHASES, During, Phase
 from benchmarks.proofs.answers_scene import ALIAS, PEOPLE, SEED, Endings, OwnDatabase, Scene, scene
-from benchmarks.proofs.answers_weighing import Beside, Picture, Truth, picture, wrong
+from benchmarks.proofs.answers_weighing import Beside, Picture, Truth, picture, strangers, wrong
 from benchmarks.proofs.stage import new_database
 from benchmarks.results import Figure, Result
 from connections.tokens import ConnectionIsLost
@@ -41,6 +41,7 @@ class Row:
     by_kind: dict[str, str] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     not_applicable: dict[str, str] = field(default_factory=dict)
+    strangers: dict[str, int] = field(default_factory=dict)
     fired: int = 0
 
     def add(self, phase: Phase, bad: Bad, outcome: str, violations: Sequence[str]) -> None:
@@ -99,9 +100,7 @@ async def _row(at: Scene, truth: Truth, phase: Phase, kinds: Sequence[Bad]) -> R
         if phase.shape not in bad.of:
             row.not_applicable[bad.name] = bad.why_not
             continue
-        outcome, violations, fired = await _cell(at, phase, bad, beside)
-        row.add(phase, bad, outcome, violations)
-        row.fired += fired
+        await _cell(at, phase, bad, beside, row)
     return row
 
 
@@ -111,14 +110,17 @@ def _prelude(at: Scene, phase: Phase) -> None:
         at.asana.faults.add("answer", route="/tasks", query={"assignee": at.idle[0]}, status=500)
 
 
-async def _cell(at: Scene, phase: Phase, bad: Bad, beside: Beside) -> tuple[str, list[str], int]:
+async def _cell(at: Scene, phase: Phase, bad: Bad, beside: Beside, row: Row) -> None:
     await at.put_back(phase.before)
     _prelude(at, phase)
     fault = bad.put_into(at.asana.faults, at.elsewhere.url, method=phase.method, route=phase.route, query=phase.query)
     ended = await _carry_out(at, phase)
     after = await picture(at)
     violations = wrong(at, phase, beside, after, ended)
-    return _outcome(fault.fired, beside.evening, after, ended), violations, fault.fired
+    row.add(phase, bad, _outcome(fault.fired, beside.evening, after, ended), violations)
+    row.fired += fault.fired
+    if believed := strangers(beside, after):
+        row.strangers[f"{phase.name} / {bad.name}"] = len(believed)
 
 
 def _outcome(fired: int, evening: Picture, after: Picture, ended: Endings) -> str:
@@ -175,6 +177,7 @@ def account(rows: dict[str, Row], kinds: Sequence[Bad]) -> Result:
         "harmless: as without the bad answer; unknown: less is known than without it; put off: asked again later;",
         "failed: the run ended with a reason; not reached: the bad answer was never given, so the cell shows nothing",
         *_left_out(rows),
+        *_strangers(rows),
     ]
     result.measured = {
         "seed": SEED,
@@ -190,3 +193,11 @@ def account(rows: dict[str, Row], kinds: Sequence[Bad]) -> Result:
 def _left_out(rows: dict[str, Row]) -> list[str]:
     reasons = Counter(why for row in rows.values() for why in row.not_applicable.values())
     return [f"left out: {count} cells, because {why}" for why, count in reasons.items()]
+
+
+def _strangers(rows: dict[str, Row]) -> list[str]:
+    believed = {cell: count for row in rows.values() for cell, count in row.strangers.items()}
+    return [
+        f"{cell}: {count} people of nowhere count as seats, unseen and no candidates"
+        for cell, count in believed.items()
+    ]

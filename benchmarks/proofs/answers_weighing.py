@@ -117,6 +117,8 @@ def wrong(at: Scene, phase: Phase, beside: Beside, after: Picture, ended: Ending
 def _wrong_windows(phase: Phase, beside: Beside, after: Picture) -> list[str]:
     found = []
     for (gid, source), windows in after.windows.items():
+        if source != "audit_log" and gid not in beside.evening.seats:
+            found.append(f"{source} claims to have seen {gid}, who is not there")
         known = after.known(gid)
         for begin, end in windows:
             seen = beside.truth.last_seen(gid, source, begin)
@@ -128,6 +130,14 @@ def _wrong_windows(phase: Phase, beside: Beside, after: Picture) -> list[str]:
     return found
 
 
+def strangers(beside: Beside, after: Picture) -> set[str]:
+    """Return who is believed to have a seat and is nobody of the organization: a listing of them alone can be no lie.
+
+    They are told apart from what is wrong, as long as nobody claims to have seen them and they are no candidates.
+    """
+    return after.seats.keys() - beside.evening.seats.keys()
+
+
 def _within(window: Window, allowed: Sequence[Window]) -> bool:
     return any(lower <= window[0] and window[1] <= upper for lower, upper in allowed)
 
@@ -135,7 +145,7 @@ def _within(window: Window, allowed: Sequence[Window]) -> bool:
 def _wrong_seats(beside: Beside, after: Picture) -> list[str]:
     found = [f"{gid} counts as gone" for gid in sorted(after.gone - beside.evening.gone)]
     for gid, seat in after.seats.items():
-        if seat not in (beside.morning.seats.get(gid), beside.evening.seats.get(gid)):
+        if gid in beside.evening.seats and seat not in (beside.morning.seats.get(gid), beside.evening.seats.get(gid)):
             found.append(f"the seat of {gid} is believed to be {seat}")
     return found
 

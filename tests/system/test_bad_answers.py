@@ -1,0 +1,43 @@
+"""The matrix of bad answers, a part of each row: every question to Asana, and over all of them every bad answer.
+
+`scripts/prove answers` goes through the whole of it.
+"""
+
+import asyncio
+
+import pytest
+
+from benchmarks.proofs.answers import fill
+from benchmarks.proofs.answers_kinds import ELSEWHERE, KINDS, Bad
+from benchmarks.proofs.answers_phases import PHASES, Phase
+from tests.conftest import Database
+
+ONE_IN = 4
+"""Of the bad answers of a row; the next row has the next ones, so that four rows together have all."""
+
+
+def chosen_for(phase: Phase) -> list[Bad]:
+    fitting = [bad for bad in KINDS if phase.shape in bad.of]
+    return fitting[PHASES.index(phase) % ONE_IN :: ONE_IN]
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("phase", PHASES, ids=[phase.name for phase in PHASES])
+def test_no_bad_answer_makes_anybody_idle_gone_or_removed(phase: Phase, database: Database) -> None:
+    row = asyncio.run(fill(database, [phase], chosen_for(phase)))[phase.name]
+    assert row.violations == []
+    assert row.outcomes.total() == len(chosen_for(phase)) >= 10
+    assert row.outcomes["not reached"] == 0, row.by_kind
+
+
+def test_the_part_has_every_bad_answer_and_enough_cells() -> None:
+    cells = [(phase, bad) for phase in PHASES for bad in chosen_for(phase)]
+    assert len(cells) >= 240
+    assert {bad.name for _, bad in cells} == {bad.name for bad in KINDS}
+
+
+def test_every_cell_is_filled_or_left_out_for_a_reason() -> None:
+    assert len({phase.name for phase in PHASES}) == len(PHASES)
+    assert len({bad.name for bad in KINDS}) == len(KINDS)
+    assert all(bad.why_not for bad in KINDS if any(phase.shape not in bad.of for phase in PHASES))
+    assert any(ELSEWHERE in value for bad in KINDS for value in bad.headers.values())
