@@ -172,8 +172,8 @@ async def test_what_one_scheduler_is_taking_another_leaves_to_it(
         assert await alerts.take(other, NOW, apart=APART) == []
 
 
-async def test_a_storm_is_two_messages(
-    owner: Connection, acme: int, connection: Connection, telling: Alerts, receiver: Webhook
+async def test_a_storm_is_two_messages_and_another_scheduler_sends_no_third(
+    owner: Connection, acme: int, connection: Connection, telling: Alerts, receiver: Webhook, database: Database
 ) -> None:
     await fail(owner, acme)
     for second in range(0, 60, 5):
@@ -187,6 +187,19 @@ async def test_a_storm_is_two_messages(
     assert second_one["title"] == "Seatkeeper: 37 alerts"
     assert second_one["message"].startswith("Seatkeeper: Asana does not accept the connection acme")
     assert second_one["message"].endswith("And 27 more: ./seats alerts list --limit 37")
+    another = Alerts(database.url("scheduler"), Channels(receiver.address).tell)
+    await fail(owner, acme)
+    assert [await another.look(connection, NOW + times * APART) for times in (1.5, 2)] == [0, 1]
+
+
+async def test_tries_are_a_minute_apart_where_no_channel_takes_them(
+    owner: Connection, acme: int, connection: Connection, telling: Alerts, receiver: Webhook
+) -> None:
+    receiver.status = 500
+    for times in (0, 0.5):
+        await fail(owner, acme)
+        await telling.look(connection, NOW + times * APART)
+    assert [one.tries for one in await alerts.newest(connection, 2)] == [0, 1]
 
 
 async def test_old_coverage_is_told_once_and_again_each_day_that_it_lasts(
