@@ -1,4 +1,7 @@
-"""A living Seatkeeper for tests that break it: the stack of the demo, published without the console, driven by rows."""
+"""A living Seatkeeper for tests that break it: the stack of the demo, published without the console, driven by rows.
+
+Its organization pays for everything: activity comes of tasks, search and audit log, read as a service account.
+"""
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,11 +18,12 @@ from psycopg.rows import dict_row
 
 from connections.sealing import Sealing, credential_row
 from messages.kinds import RunKind
-from sandbox.demo.truths import Expected, expect, read_removals, read_truth
+from sandbox.demo.truths import Expected, Views, expect, log_from, read_removals, read_truth
 from sandbox.services import Services
 from sandbox.stack import Stack, running_stack
 from store import connections, cycles, plans, profiles
 from store.connect import Connection, open_connection
+from store.connections import CredentialKind
 from store.profiles import Draft, Publication
 from store.runs import Order
 
@@ -42,6 +46,8 @@ class Living:
     stack: Stack
     since: datetime
     ours: str
+    service: str = ""
+    """The service account, which activity is read as; empty where there is none."""
 
     def rows(self, query: str, *values: object) -> list[Row]:
         """Read anything, as the owner."""
@@ -107,9 +113,11 @@ class Living:
         answer = httpx.post(f"{self.stack.asana.url}/-/sandbox/faults", json={"kind": kind, **script}, trust_env=False)
         assert answer.is_success, answer.text
 
-    def expected(self, judged_at: datetime) -> Expected:
-        """Say what a right cycle found at that moment."""
-        return expect(read_truth(self.stack.asana.url, self.ours, self.since), self.ours, judged_at)
+    def expected(self, pulled_at: datetime, judged_at: datetime) -> Expected:
+        """Say what a right cycle found whose activity pull and whose verdicts began at these moments."""
+        logged = log_from(self.since, pulled_at)
+        truth = read_truth(self.stack.asana.url, self.service, self.since, logged)
+        return expect(truth, {self.ours, self.service}, judged_at, Views(log_from=logged))
 
     def removals(self) -> list[Row]:
         """Return the look-alike's own record of removal calls."""
@@ -126,11 +134,21 @@ def living(services: Services, people: int, seed: int) -> Iterator[Living]:
     with running_stack(people=people, seed=seed, more=IMPATIENT, services=services) as stack:
         about = httpx.get(f"{stack.asana.url}/-/sandbox/about", trust_env=False).json()
         since = datetime.now(UTC) - timedelta(days=120)
-        anyio.run(_publish, stack, about["admin_gid"], since)
-        yield Living(stack, since, about["admin_gid"])
+        admin, service = about["admin_gid"], _service_account(stack.asana.url, about["service_account_token"])
+        tokens: dict[CredentialKind, tuple[str, str]] = {
+            "personal_access_token": (admin, stack.asana.admin_token),
+            "service_account": (service, about["service_account_token"]),
+        }
+        anyio.run(_publish, stack, tokens, since)
+        yield Living(stack, since, admin, service)
 
 
-async def _publish(stack: Stack, admin_gid: str, since: datetime) -> None:
+def _service_account(url: str, token: str) -> str:
+    answer = httpx.get(f"{url}/api/1.0/users/me", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    return str(answer.raise_for_status().json()["data"]["gid"])
+
+
+async def _publish(stack: Stack, tokens: dict[CredentialKind, tuple[str, str]], since: datetime) -> None:
     now = datetime.now(UTC)
     async with open_connection(stack.database_url("owner")) as connection, connection.transaction():
         connection_id = await connections.save(
@@ -141,13 +159,10 @@ async def _publish(stack: Stack, admin_gid: str, since: datetime) -> None:
             client_secret_sealed=None,
             requests_per_minute=None,
         )
-        row = credential_row("acme", "personal_access_token", "access_token")
-        grant = connections.SealedGrant(
-            kind="personal_access_token",
-            user_gid=admin_gid,
-            access_token=Sealing([stack.key]).seal(stack.asana.admin_token, row),
-        )
-        await connections.keep_grant(connection, connection_id, "acme", grant, now)
+        for kind, (user_gid, token) in tokens.items():
+            sealed = Sealing([stack.key]).seal(token, credential_row("acme", kind, "access_token"))
+            grant = connections.SealedGrant(kind=kind, user_gid=user_gid, access_token=sealed)
+            await connections.keep_grant(connection, connection_id, "acme", grant, now)
         draft = Draft(
             name="acme",
             display_name="Acme",
