@@ -6,14 +6,16 @@ from connections.sealing import Sealing
 from messages.commands import QUEUES
 from sandbox.compose_secrets import make_secrets
 from sandbox.demo.memory import LIMIT
-from settings import PREFIX, read_secret
+from settings import PREFIX, Settings, read_secret
 from tests.compose.reading import ONE_SHOT, SERVERS, read, seconds, secrets_of, services
 from workers import entry, healthy, worker
 
 ALL = sorted(services())
 OURS = sorted(services().keys() - SERVERS)
 RUNNING = sorted(services().keys() - ONE_SHOT)
-PROCESSES = sorted(services().keys() - SERVERS - ONE_SHOT - {"asana"})
+PAGES = {"asana", "serve"}
+"""They answer browsers and clients, and are off by default."""
+PROCESSES = sorted(services().keys() - SERVERS - ONE_SHOT - PAGES)
 NEEDED = {
     "relay": {"DATABASE_URL", "INTERNAL_URL", "EDGE_URL"},
     "intake": {"DATABASE_URL", "INTERNAL_URL", "EDGE_URL"},
@@ -21,6 +23,7 @@ NEEDED = {
     "worker": {"DATABASE_URL", "INTERNAL_URL", "KEYS"},
     "reclaim": {"DATABASE_URL", "INTERNAL_URL", "KEYS"},
     "console": {"DATABASE_URL", "KEYS", "ALERT_URLS"},
+    "serve": {"DATABASE_URL", "KEYS"},
     "init": {"OWNER_URL", "KEYS"},
     "asana": set[str](),
 }
@@ -60,6 +63,16 @@ def test_what_runs_is_kept_running_and_asked_for_its_health(name: str) -> None:
     assert seconds(service["stop_grace_period"]) >= 10
 
 
+def test_pages_are_off_unless_asked_for_and_the_page_of_serve_is_our_console() -> None:
+    assert {name: services()[name]["profiles"] for name in PAGES} == {"asana": ["sandbox"], "serve": ["serve"]}
+    serve, console = services()["serve"], services()["console"]
+    assert (serve["entrypoint"], serve["command"]) == (console["entrypoint"], ["serve"])
+    port = Settings.model_fields["serve_port"].default
+    assert serve["ports"] == [f"127.0.0.1:${{SEATKEEPER_SERVE_PORT:-{port}}}:{port}"]
+    assert f":{port}/health" in serve["healthcheck"]["test"][-1]
+    assert serve["depends_on"] == services()["relay"]["depends_on"]
+
+
 @pytest.mark.parametrize("name", PROCESSES)
 def test_a_process_waits_for_what_it_stands_on_and_may_end_in_order(name: str) -> None:
     service = services()[name]
@@ -92,13 +105,13 @@ def test_images_are_pinned_and_ports_are_of_this_machine_alone(name: str) -> Non
     tag = service["image"].rpartition(":")[2].rstrip("}")
     assert tag[0].isdigit()
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
-    assert name in SERVERS | {"asana"} or "ports" not in service
+    assert name in SERVERS | PAGES or "ports" not in service
 
 
 def test_only_what_asks_asana_tells_somebody_or_is_published_has_a_way_out() -> None:
     assert read()["networks"]["inside"] == {"internal": True}
     outside = {name for name, service in services().items() if "outside" in service["networks"]}
-    assert outside == {"rabbitmq", "worker", "reclaim", "scheduler", "console", "asana"}
+    assert outside == {"rabbitmq", "worker", "reclaim", "scheduler", "console", *PAGES}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -117,6 +130,9 @@ def test_no_secret_stands_in_the_file(name: str) -> None:
     for service in services(name).values():
         for key, value in service.get("environment", {}).items():
             assert "://" not in str(value)
+            if key == "SEATKEEPER_PUBLIC_URL":  # what browsers are sent to
+                assert value is None, "it comes from outside, or not at all"
+                continue
             assert key.endswith("_FILE") or not any(word in key for word in ("PASS", "URL", "KEY", "SECRET", "COOKIE"))
 
 
