@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from asana_api.errors import AsanaError, TryLater
-from benchmarks.proofs.answers_kinds import KINDS, Bad
-from benchmarks.proofs.answers_phases import PHASES, During, Phase
+from benchmarks.proofs.answers_kinds import KINDS, Bad, Json
+from benchmarks.proofs.answers_phases import MEMBERSHIPS, PHASES, During, Phase
 from benchmarks.proofs.answers_scene import ALIAS, PEOPLE, SEED, Endings, OwnDatabase, Scene, scene
 from benchmarks.proofs.answers_weighing import Beside, Picture, Truth, picture, strangers, wrong
 from benchmarks.proofs.stage import new_database
@@ -106,8 +106,15 @@ async def _row(at: Scene, truth: Truth, phase: Phase, kinds: Sequence[Bad]) -> R
 
 def _prelude(at: Scene, phase: Phase) -> None:
     """Spoil what has to be spoiled so that the phase is reached at all."""
-    if phase.fails_for_one:
-        at.asana.faults.add("answer", route="/tasks", query={"assignee": at.idle[0]}, status=500)
+    faults, gid = at.asana.faults, at.idle[-1]
+    if phase.besides == "fails for one":
+        faults.add("answer", route="/tasks", query={"assignee": gid}, status=500)
+    if phase.besides == "one slips":
+        faults.add("patch", route=MEMBERSHIPS, query={"user": None}, patch=lambda page: _without(page, gid))
+
+
+def _without(page: Json, gid: str) -> Json:
+    return page | {"data": [one for one in page["data"] if one["user"]["gid"] != gid]}
 
 
 async def _cell(at: Scene, phase: Phase, bad: Bad, beside: Beside, row: Row) -> None:

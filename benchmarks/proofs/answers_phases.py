@@ -34,7 +34,7 @@ class Phase:
     """One kind of question. `query` tells its calls from the others of the route; None: without that parameter.
 
     `source` is whose windows may not reach further than without the fault. `before` is what is changed in the database
-    first. `fails_for_one`: the tasks of one person are answered with 500 besides, so that `me` is asked.
+    first, and `besides` what makes it be asked at all: the tasks of one person fail, or one slips between two pages.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Phase:
     method: str = "GET"
     before: str = ""
     source: Source | None = None
-    fails_for_one: bool = False
+    besides: Literal["", "fails for one", "one slips"] = ""
 
 
 FIRST: Query = {"offset": None}
@@ -57,13 +57,13 @@ LISTED_LATER: Query = {"user": None, "offset": SOME}
 PHASES: tuple[Phase, ...] = (
     Phase("token, before a download", API_TOKEN, "token", method="POST", before=TOKEN_ENDS),
     Phase("token, before a last look", API_TOKEN, "token", "last look", method="POST", before=WORK + TOKEN_ENDS),
-    Phase("me", ME, "one", before=ASK_EVERYBODY, fails_for_one=True),
+    Phase("me", ME, "one", before=ASK_EVERYBODY, besides="fails for one"),
     Phase("workspaces", "/workspaces", "workspaces", "console"),
     Phase("memberships, first page", MEMBERSHIPS, "memberships", query=LISTED_FIRST),
     Phase("memberships, later page", MEMBERSHIPS, "memberships", query=LISTED_LATER),
     Phase("users, first page", "/users", "users", query=FIRST),
     Phase("users, later page", "/users", "users", query=LATER),
-    Phase("one membership", MEMBERSHIPS, "memberships", query={"user": SOME}),
+    Phase("one membership", MEMBERSHIPS, "memberships", query={"user": SOME}, besides="one slips"),
     Phase("tasks, first page", "/tasks", "tasks", query=FIRST, before=ASK_EVERYBODY, source="tasks"),
     Phase("tasks, later page", "/tasks", "tasks", query=LATER, before=ASK_EVERYBODY, source="tasks"),
     Phase("stories, first page", STORIES, "stories", query=FIRST, before=ASK_EVERYBODY, source="tasks"),

@@ -270,11 +270,16 @@ def _meanwhile(at: Scene) -> None:
     assert len(idle) >= 7, f"only {len(idle)} are idle after the first day"
     asana.clock.move(timedelta(hours=20))
     worked, completed, commented, logged_in, admin, left = idle[:6]
-    for _ in range(2 * PAGE_SIZE):  # several pages of tasks, and of the stories of one
-        changes.create(asana.organization.admins()[0].gid, assignee=worked)
-        changes.act(worked)
-    changes.complete(completed)
-    changes.act(commented, task=next(iter(asana.organization.people[worked].assigned)))
+    giver = asana.organization.admins()[0].gid
+    for gid in (worked, completed):  # several pages of tasks
+        given = [changes.create(giver, assignee=gid) for _ in range(2 * PAGE_SIZE)]
+        for _ in range(2 * PAGE_SIZE if gid == worked else 0):  # and of the stories of one
+            changes.act(gid, "section_changed", task=given[0].gid)
+        for task in given:  # what they do here only the tasks show, and no search
+            task.followers.pop(gid, None)
+            asana.organization.related("followers", gid).pop(task.gid, None)
+    changes.complete(completed, task=given[0].gid)
+    changes.act(commented, task=given[1].gid)
     for _ in range(2 * PAGE_SIZE):
         changes.log(logged_in, "attachment_uploaded")
     changes.set_roles(admin, is_admin=True)
