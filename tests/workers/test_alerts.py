@@ -208,13 +208,13 @@ async def test_old_coverage_is_told_once_and_again_each_day_that_it_lasts(
     hours = [hour for hour in range(24, 110) if await raise_alerts(connection, NOW + hour * HOUR + MINUTE)]
     assert hours == [36, 60, 84, 108]
     await owner.execute(
-        """INSERT INTO run (profile_id, kind, state, correlation_id, requested_by, created_at, started_at, ended_at)
-           VALUES (%(p)s, 'activity', 'finished', gen_random_uuid(), 'ann', %(at)s, %(at)s, %(at)s)""",
-        {"p": acme, "at": NOW + 110 * HOUR},
+        """INSERT INTO run (profile_id, kind, state, correlation_id, requested_by, created_at, started_at,
+                  ended_at, reason) SELECT %s, kind, state, gen_random_uuid(), 'ann', at, at, at, 'why' FROM (VALUES
+          ('activity', 'finished', %s), ('activity', 'failed', %s), ('download', 'finished', %s)) r(kind, state, at)""",
+        [acme, *(NOW + hour * HOUR for hour in (110, 115, 120))],
     )
     assert [hour for hour in range(111, 170) if await raise_alerts(connection, NOW + hour * HOUR)] == [147]
-    (newest, *_) = await alerts.newest(connection, 1)
-    assert newest.title.endswith("profile acme was not read for 37 hours")
+    assert (await alerts.newest(connection, 1))[0].title.endswith("profile acme was not read for 37 hours")
 
 
 @pytest.mark.parametrize("change", ["activity_enabled = false", "status = 'draft'"])
