@@ -16,10 +16,10 @@ import structlog
 from rich.console import Console
 
 from benchmarks.__main__ import CRASHED, MISSED, OK, UNAVAILABLE, Benchmark
+from benchmarks.proofs import NAMES
 from benchmarks.results import WIDTH, Result, draw, keep
 from sandbox.services import ServiceError
 
-NAMES = ("truth", "economy", "answers", "refresh")
 EXAMPLES = """examples:
   scripts/prove truth                    every source against the all-knowing truth, at release size
   scripts/prove economy --people 1000    the economical pull beside the full sweep, small

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.readme import BEGIN, END, README, tables, written_into
+from benchmarks.readme import README, SPEED, begin_of, end_of, tables, with_the_newest, written_into
+
+BEGIN, END = begin_of(SPEED), end_of(SPEED)
 
 
 def test_readme_shows_the_newest_tables() -> None:
     page = README.read_text(encoding="utf-8")
-    assert written_into(page, tables()) == page, "run python -m benchmarks.readme"
+    assert with_the_newest(page) == page, "run python -m benchmarks.readme"
 
 
 def test_the_newest_of_each_is_taken(tmp_path: Path) -> None:
