@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 import typer
 
-from connections.permits import Connect
+from connections.flight import Connect
 from connections.sealing import Sealing
 from settings import read_settings
 from store.connect import Connection, open_connection
