@@ -109,6 +109,7 @@ def _keep(stack: Stack) -> None:
         "Everything keeps running until Ctrl-C here. In another terminal:",
         *(f"  export {name}='{settings[name]}'" for name in ("SEATKEEPER_DATABASE_URL", "SEATKEEPER_KEYS")),
         "  ./seats candidates acme",
+        "  ./seats coverage acme",
         "  ./seats events tail --follow",
         f"Asana look-alike:  {stack.asana.url} (token {stack.asana.admin_token})",
         f"requests:          {stack.edge_url('requester')} (queue seatkeeper.requests)",
