@@ -12,13 +12,13 @@ from typing import Any, Literal
 from sandbox.asana.faults import Fault, Faults, Kind, Patch, Rewrite
 
 Json = Any  # an answer of the look-alike, to be made wrong
-Shape = Literal["token", "one", "memberships", "users", "workspaces", "tasks", "stories", "search", "log"]
+Shape = Literal["token", "one", "seat", "memberships", "users", "workspaces", "tasks", "stories", "search", "log"]
 """What the right answer is made of."""
 
-PAGED = frozenset[Shape]({"memberships", "users", "workspaces", "tasks", "stories"})
+PAGED = frozenset[Shape]({"seat", "memberships", "users", "workspaces", "tasks", "stories"})
 LISTED = PAGED | frozenset[Shape]({"search", "log"})
 LOG = frozenset[Shape]({"log"})
-OF_PEOPLE = frozenset[Shape]({"memberships", "users"})
+OF_PEOPLE = frozenset[Shape]({"seat", "memberships", "users"})
 EVERYWHERE = LISTED | frozenset[Shape]({"token", "one"})
 
 COMPLAINT = b'{"errors":[{"message":"Scripted"}]}'
@@ -178,6 +178,7 @@ def _half_gzip(body: bytes) -> bytes:
 
 NO_PAGES = "the answer has no pages that it could name"
 NO_ITEMS = "the answer has nothing of the kind"
+PROOF = "an empty list is a right answer there"
 
 KINDS: tuple[Bad, ...] = (
     Bad("empty 200", body=b""),
@@ -235,7 +236,7 @@ KINDS: tuple[Bad, ...] = (
         "a time without its zone",
         "patch",
         makes=_time_without_zone,
-        of=frozenset({"memberships", "tasks", "stories", "search", "log"}),
+        of=frozenset({"seat", "memberships", "tasks", "stories", "search", "log"}),
         why_not=NO_ITEMS,
     ),
     Bad("round in a circle", "patch", makes=_round_in_a_circle, of=PAGED, why_not=NO_PAGES, on_every_page=True),
@@ -243,6 +244,6 @@ KINDS: tuple[Bad, ...] = (
     Bad("the offset is an address", "patch", makes=_offset_is_an_address, of=PAGED | LOG, why_not=NO_PAGES),
     Bad("next_page is missing", "patch", makes=_no_way_on, of=PAGED, why_not=NO_PAGES),
     Bad("somebody else's people", "patch", makes=_of_strangers, of=OF_PEOPLE, why_not=NO_ITEMS),
-    Bad("nobody at all", "patch", makes=_nobody, of=frozenset({"memberships"}), why_not=NO_ITEMS),
+    Bad("nobody at all", "patch", makes=_nobody, of=frozenset({"memberships"}), why_not=PROOF),
     Bad("one of them twice", "patch", makes=_twice_and_different, of=OF_PEOPLE, why_not=NO_ITEMS),
 )

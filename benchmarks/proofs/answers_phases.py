@@ -63,7 +63,7 @@ PHASES: tuple[Phase, ...] = (
     Phase("memberships, later page", MEMBERSHIPS, "memberships", query=LISTED_LATER),
     Phase("users, first page", "/users", "users", query=FIRST),
     Phase("users, later page", "/users", "users", query=LATER),
-    Phase("one membership", MEMBERSHIPS, "memberships", query={"user": SOME}, besides="one slips"),
+    Phase("one membership", MEMBERSHIPS, "seat", query={"user": SOME}, besides="one slips"),
     Phase("tasks, first page", "/tasks", "tasks", query=FIRST, before=ASK_EVERYBODY, source="tasks"),
     Phase("tasks, later page", "/tasks", "tasks", query=LATER, before=ASK_EVERYBODY, source="tasks"),
     Phase("stories, first page", STORIES, "stories", query=FIRST, before=ASK_EVERYBODY, source="tasks"),
@@ -77,5 +77,5 @@ PHASES: tuple[Phase, ...] = (
     Phase("last look, tasks", "/tasks", "tasks", "last look", before=WORK, source="tasks"),
     Phase("last look, stories", STORIES, "stories", "last look", before=WORK, source="tasks"),
     Phase("last look, search", SEARCH, "search", "last look", before=WORK, source="search"),
-    Phase("last look, membership", MEMBERSHIPS, "memberships", "last look", query={"user": SOME}, before=WORK),
+    Phase("last look, membership", MEMBERSHIPS, "seat", "last look", query={"user": SOME}, before=WORK),
 )

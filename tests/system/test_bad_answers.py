@@ -4,12 +4,17 @@
 """
 
 import asyncio
+from datetime import datetime
+from unittest import mock
 
 import pytest
 
+from asana_api.client import AsanaClient
 from benchmarks.proofs.answers import fill
 from benchmarks.proofs.answers_kinds import ELSEWHERE, KINDS, Bad
 from benchmarks.proofs.answers_phases import PHASES, Phase
+from sources import tasks
+from sources.contract import Asked, Findings
 from tests.conftest import Database
 
 ONE_IN = 4
@@ -28,6 +33,26 @@ def test_no_bad_answer_makes_anybody_idle_gone_or_removed(phase: Phase, database
     assert row.violations == []
     assert row.outcomes.total() == len(chosen_for(phase)) >= 10
     assert row.outcomes["not reached"] == 0, row.by_kind
+
+
+LOOK = tasks.look
+
+
+async def look_that_lies(client: AsanaClient, organization_gid: str, asked: Asked, *, until: datetime) -> Findings:
+    """What must never be: a 404 for "no activity"."""
+    found = await LOOK(client, organization_gid, asked, until=until)
+    if "answer 404" in found.troubles.pop(asked.user_gid, ""):
+        found.covered[asked.user_gid] = (asked.since, until)
+    return found
+
+
+@pytest.mark.services
+def test_the_matrix_sees_a_source_that_takes_a_404_for_no_activity(database: Database) -> None:
+    phases = [phase for phase in PHASES if phase.name in {"tasks, first page", "last look, tasks"}]
+    with mock.patch.object(tasks, "look", look_that_lies):
+        rows = asyncio.run(fill(database, phases, [bad for bad in KINDS if bad.name == "404"]))
+    assert len(rows) == 2
+    assert all("tasks claims" in row.violations[0] for row in rows.values())
 
 
 def test_the_part_has_every_bad_answer_and_enough_cells() -> None:
