@@ -17,7 +17,8 @@ from rich.console import Console
 from asana_api.errors import AsanaError, TryLater
 from benchmarks.proofs.answers_kinds import KINDS, Bad, Json
 from benchmarks.proofs.answers_phases import MEMBERSHIPS, PHASES, During, Phase
-from benchmarks.proofs.answers_scene import ALIAS, PEOPLE, SEED, Endings, OwnDatabase, Scene, scene
+from benchmarks.proofs.answers_place import OwnDatabase
+from benchmarks.proofs.answers_scene import ALIAS, PEOPLE, SEED, Endings, Scene, scene
 from benchmarks.proofs.answers_weighing import Beside, Picture, Truth, picture, strangers, wrong
 from benchmarks.proofs.stage import new_database
 from benchmarks.results import Figure, Result

@@ -7,30 +7,22 @@ refuses every removal. No cell waits: a pause that Asana asks for puts the work 
 """
 
 import contextlib
-import socketserver
-import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, Self
-from unittest import mock
 
 import psycopg
-from psycopg import sql
 from pydantic import SecretStr
 
 from asana_api.errors import TryLater
-from asana_api.patience import patiently
+from benchmarks.proofs.answers_place import PAGE_SIZE, Elsewhere, OwnDatabase, SmallPages, keep_the_morning, no_waits
 from benchmarks.proofs.stage import Stage, stage_for
 from connections.sealing import Sealing, connection_row, credential_row, new_key
 from messages.commands import COMMANDS, Command
 from messages.kinds import RunKind
 from sandbox.asana import Running, running
 from sandbox.asana.credentials import Credential
-from sandbox.asana.paging import Pages, Query, T
-from sandbox.services import Postgres
 from settings import Settings
-from sources.isolating import look_alone
 from store import connections, cycles, outbox, plans, runs
 from store.connect import Connection
 from store.runs import Order, Run
@@ -44,59 +36,8 @@ UNTIL_DAY_ONE = timedelta(days=52)
 """Who had worked last before the look-alike was made is idle by then, or nearly."""
 LOOK_BACK = timedelta(days=85)
 PEOPLE, SEED = 15, 3
-PAGE_SIZE = 4
 ALIAS = "acme"
 REMOVE = "/workspaces/{workspace_gid}/removeUser"
-
-
-class OwnDatabase(Protocol):
-    """A database with the schema in it, and the server that it is on."""
-
-    @property
-    def name(self) -> str:
-        """Its name on the server."""
-
-    @property
-    def postgres(self) -> Postgres:
-        """The server."""
-
-    def url(self, role: str) -> str:
-        """Give the address for a role by its short name."""
-
-
-class SmallPages(Pages):
-    """Pages that end sooner than was asked for, so that a few people fill several."""
-
-    def cut(
-        self, rows: Sequence[T], query: Query, listing: str, url: str, path: str
-    ) -> tuple[Sequence[T], dict[str, object]]:
-        """Cut as ever, with another limit."""
-        return super().cut(rows, {**query, "limit": str(PAGE_SIZE)}, listing, url, path)
-
-
-class Elsewhere:
-    """A listener on loopback that no answer may lead us to. `seen` counts whoever connected."""
-
-    def __init__(self) -> None:
-        seen: list[bytes] = []
-
-        class Noting(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                self.request.settimeout(1)
-                with contextlib.suppress(OSError):
-                    seen.append(self.request.recv(65536))
-
-        self.seen = seen
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Noting)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @dataclass
@@ -180,26 +121,10 @@ async def _deliver(station: Station, command: Command, ended: Endings) -> None:
         await give_up(station, command, error)
 
 
-@contextlib.contextmanager
-def _no_waits() -> Iterator[None]:
-    """Try again without a pause, and put off at once what would wait for a permit; pages of the log are short."""
-
-    async def at_once(_: float) -> None:
-        """Sleep no time at all."""
-
-    with (
-        mock.patch.dict(patiently.__kwdefaults__, {"sleep": at_once}),
-        mock.patch.dict(look_alone.__kwdefaults__, {"sleep": at_once}),
-        mock.patch("connections.permits.LONGEST_WAIT", 0.0),
-        mock.patch("sandbox.asana.routes_log.DEFAULT", PAGE_SIZE),
-    ):
-        yield
-
-
 @contextlib.asynccontextmanager
 async def scene(place: OwnDatabase) -> AsyncIterator[Scene]:
     """Play the first day, and keep what the second begins with."""
-    with _no_waits(), Elsewhere() as elsewhere, running(PEOPLE, SEED, start=START, plan="enterprise") as asana:
+    with no_waits(), Elsewhere() as elsewhere, running(PEOPLE, SEED, start=START, plan="enterprise") as asana:
         asana.look.pages = SmallPages(asana.clock)
         asana.clock.move(UNTIL_DAY_ONE)
         admin = await psycopg.AsyncConnection.connect(place.postgres.admin_url_of(place.name), autocommit=True)
@@ -214,7 +139,7 @@ async def scene(place: OwnDatabase) -> AsyncIterator[Scene]:
             await _first_day(new)
             _meanwhile(new)
             await _connect(new, Sealing([key]))
-            await _keep(admin)
+            await keep_the_morning(admin)
             yield new
 
 
@@ -285,21 +210,3 @@ def _meanwhile(at: Scene) -> None:
     changes.set_roles(admin, is_admin=True)
     changes.leave(left)
     asana.clock.move(timedelta(hours=1))
-
-
-async def _keep(admin: Connection) -> None:
-    """Keep every table's rows in a second schema, and make the function that puts them back.
-
-    Only a superuser may: the ledger and the events refuse to lose a row.
-    """
-    rows = await (await admin.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).fetchall()
-    await admin.execute("CREATE SCHEMA answers_kept")
-    steps: list[sql.Composable] = [sql.SQL("SET LOCAL session_replication_role = replica;")]
-    for (table,) in rows:
-        ours, kept = sql.Identifier("public", table), sql.Identifier("answers_kept", table)
-        await admin.execute(sql.SQL("CREATE TABLE {} AS TABLE {}").format(kept, ours))
-        steps.append(sql.SQL("DELETE FROM {0}; INSERT INTO {0} OVERRIDING SYSTEM VALUE TABLE {1};").format(ours, kept))
-    body = sql.Literal("BEGIN " + sql.Composed(steps).as_string(admin) + " END")
-    await admin.execute(
-        sql.SQL("CREATE FUNCTION answers_kept.put_back() RETURNS void LANGUAGE plpgsql AS {}").format(body)
-    )

@@ -173,11 +173,22 @@ def test_a_patch_changes_the_json(asana: Running, api: Asking) -> None:
     assert "is_active" in whole[0]
 
 
+def test_bytes_are_rewritten_under_other_headers_where_a_parameter_is_absent(asana: Running) -> None:
+    web = {"content-type": "text/html"}
+    asana.faults.add("bytes", query={"opt_pretty": None}, headers=web, rewrite=lambda body: body[:9])
+    auth = {"Authorization": f"Bearer {asana.admin_token}"}
+    spoilt = httpx.get(f"{asana.api_url}/users/me", headers=auth)
+    whole = httpx.get(f"{asana.api_url}/users/me?opt_pretty=true", headers=auth)
+    assert (spoilt.status_code, spoilt.headers["content-type"], len(spoilt.content)) == (200, "text/html", 9)
+    assert whole.json()["data"]["gid"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"kind": "unheard of"},
         {"kind": "patch"},
+        {"kind": "bytes"},
         {"kind": "answer", "path": "("},
         {"kind": "cut", "query": {"a": "["}},
     ],
