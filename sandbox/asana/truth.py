@@ -63,15 +63,11 @@ def truth(look: LookAlike, caller: Credential, since: datetime) -> dict[str, Per
     """Both truths about everybody who ever was in the organization, by gid; `since` is aware, and itself counts."""
     state = look.state
     work = latest_acts(act for task in state.tasks.values() for act in acts_of(task))
-    listed = [
-        (task, actor, act)
-        for task in state.tasks.values()
-        if task.workspace is state.company and task.modified_at >= since and caller.sees(task)
-        for actor, act in acts_of(task)
-    ]
-    by_tasks = latest_acts((actor, act) for task, actor, act in listed if actor is task.assignee)
+    by_tasks = latest_acts((actor, act) for task, actor, act in _listed(look, caller, since) if actor is task.assignee)
     by_search = latest_acts(
-        (actor, act) for task, actor, act in listed if actor is task.created_by or actor.gid in task.followers
+        (actor, act)
+        for task, actor, act in _listed(look, caller, since)
+        if actor is task.created_by or actor.gid in task.followers
     )
     logged = latest_acts(_logged(look, since))
     return {
@@ -83,6 +79,13 @@ def truth(look: LookAlike, caller: Credential, since: datetime) -> dict[str, Per
 def last_use_of(person: Person, last_work: Act | None) -> datetime | None:
     """When a person last used Asana in any way."""
     return _later(person.last_read_at, person.last_logged_at, last_work.at if last_work else None)
+
+
+def _listed(look: LookAlike, caller: Credential, since: datetime) -> Iterator[tuple[Task, Actor, Act]]:
+    """All acts on tasks that the caller may read and that were modified since then; made anew, since they are many."""
+    for task in look.state.tasks.values():
+        if task.workspace is look.state.company and task.modified_at >= since and caller.sees(task):
+            yield from ((task, actor, act) for actor, act in acts_of(task))
 
 
 def _about(person: Person, acts: tuple[Act | None, Act | None, Act | None, Act | None]) -> PersonTruth:
