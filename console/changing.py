@@ -11,13 +11,15 @@ from console.finding import ProfileName, the_profile
 from console.output import AsJson, show
 from console.output import named as counted
 from console.profile_facts import described, named
-from console.profile_terms import MOST_REMOVALS, Beyond, moment_from, zone_named
+from console.profile_rule import ThresholdDays, WantedEvidence, evidence_of, remarks_on
+from console.profile_terms import MOST_REMOVALS, Beyond, moment_from, name_for_people, zone_named
 from console.session import By, database, now, run
 from console.style import examples
 from rules.evidence import AsanaPlan
-from store import deletions, profiles
+from store import deletions, profiles, reclamation_rule
 from store.deletions import Ended
 from store.profiles import Changes, Profile, Sweep
+from store.reclamation_rule import RuleChange
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,7 +27,9 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         "set",
         epilog=examples(
-            "profile set acme --no-reclaim", "profile set acme --plan enterprise --time-zone Europe/Berlin"
+            "profile set acme --no-reclaim",
+            "profile set acme --plan enterprise --time-zone Europe/Berlin",
+            "profile set acme --evidence any-use",
         ),
     )(set_)
     app.command("delete", epilog=examples("profile delete acme", "profile delete acme --yes"))(delete)
@@ -46,15 +50,15 @@ def set_(
     removal_cap: Annotated[
         int | None, typer.Option(min=1, max=MOST_REMOVALS, help="Most removals in any 24 hours.")
     ] = None,
+    evidence: WantedEvidence = None,
+    threshold_days: ThresholdDays = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is said about a profile. What runs goes on; the next step of it obeys."""
-    if display_name is not None and not display_name.strip():
-        raise BadUse("--display-name is a name for people")
     if time_zone is not None:
         zone_named(time_zone)
     given = Changes(
-        display_name=display_name.strip() if display_name else None,
+        display_name=None if display_name is None else name_for_people(display_name),
         plan=plan,
         time_zone=time_zone,
         activity_enabled=activity,
@@ -62,14 +66,16 @@ def set_(
         sweep=sweep,
         removal_cap=removal_cap,
     )
-    if given == Changes() and analyze_activity_from is None:
+    rule = RuleChange(evidence=evidence_of(evidence), threshold_days=threshold_days)
+    if given == Changes() and rule == RuleChange() and analyze_activity_from is None:
         raise BadUse("say what to change; see --help")
-    before, after = run(_change(name, given, analyze_activity_from, beyond=beyond))
-    remarks = _remarks(before, after)
+    after, remarks = run(_change(name, given, rule, analyze_activity_from, beyond=beyond))
     show(described(after) | {"remarks": remarks}, f"Profile {name} is changed.", *remarks, as_json=as_json)
 
 
-async def _change(name: str, given: Changes, analyze_from: str | None, *, beyond: bool) -> tuple[Profile, Profile]:
+async def _change(
+    name: str, given: Changes, rule: RuleChange, analyze_from: str | None, *, beyond: bool
+) -> tuple[Profile, list[str]]:
     async with database() as connection, connection.transaction():
         before, moment = await the_profile(connection, name, lock=True), now()
         if analyze_from is not None:
@@ -77,7 +83,14 @@ async def _change(name: str, given: Changes, analyze_from: str | None, *, beyond
             begin = moment_from(analyze_from, moment, zone, beyond=beyond)
             given = replace(given, analyze_activity_from=begin)
         await profiles.change(connection, before, given, moment)
-        return before, await the_profile(connection, name)
+        judged_anew = rule != RuleChange()
+        if judged_anew and not await reclamation_rule.change(connection, before.id, rule):
+            raise Refused(f"profile {name} has no rule yet: say it to `./seats profile publish {name}`")
+        after = await the_profile(connection, name)
+        remarks = _remarks(before, after)
+        if judged_anew or after.plan != before.plan or given.analyze_activity_from is not None:
+            remarks += await remarks_on(connection, after, moment)
+        return after, remarks
 
 
 def _remarks(before: Profile, after: Profile) -> list[str]:

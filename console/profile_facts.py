@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from asana_api import oauth
 from console.output import at
+from console.profile_rule import WORDS, sentence
 from rules.evidence import Evidence, enough, sources_of
 from rules.pace import requests_a_minute, searches_a_minute
 from rules.switches import ACTIVITY_OFF, RECLAIM_OFF
@@ -108,7 +109,7 @@ def told(profile: Profile, document: Mapping[str, object]) -> dict[str, object]:
         "deleted": at(profile.deleted_at, zone) or None,
     }
     if isinstance(rule, dict):
-        lines["rule"] = f"no {rule['evidence']} for {rule['threshold_days']} days"
+        lines["rule"] = sentence(rule)
     if isinstance(schedule, dict) and schedule["enabled"]:
         lines["cycle"] = f"{schedule['cron']} {schedule['time_zone']}, next {at(schedule['next_due_at'], zone)}"
     return lines
@@ -121,7 +122,7 @@ def _plan_lines(profile: Profile, decided: object) -> dict[str, object]:
     return {
         "plan": f"{profile.plan}: {decided['requests_a_minute']:,} requests a minute{searches}",
         "sources asked": ", ".join(decided["sources"]),
-        "a verdict needs": f"{ways} ({decided['evidence']})",
+        "a verdict needs": f"{ways} ({WORDS[decided['evidence']]})",
     }
 
 

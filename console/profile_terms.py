@@ -15,6 +15,7 @@ USUAL_DAYS = 60
 """How far back activity is analyzed without a word of confirmation: a longer way can take hours of requests."""
 BEYOND = "--look-back-beyond-60-days"
 MOST_REMOVALS = 10_000
+LONGEST_NAME = 120
 
 Plan: TypeAlias = Annotated[
     AsanaPlan, typer.Option(help="The organization's Asana plan; it decides limits and sources.", show_default=False)
@@ -52,6 +53,16 @@ def matching(value: str, pattern: str, sentence: str) -> str:
     return value
 
 
+def name_for_people(text: str) -> str:
+    """Return a name as it is shown, without spaces around: one line of printable text; raise BadUse."""
+    name = text.strip()
+    if not name:
+        raise BadUse("--display-name is a name for people")
+    if not name.isprintable() or len(name) > LONGEST_NAME:
+        raise BadUse(f"--display-name is one line of printable text, at most {LONGEST_NAME} characters")
+    return name
+
+
 def moment_from(text: str, moment: datetime, zone: ZoneInfo, *, beyond: bool) -> datetime:
     """Return from when activity is analyzed, in UTC; raise BadUse for what is no moment, lies ahead or too far back."""
     begin = _moment(text, moment, zone)
@@ -72,4 +83,7 @@ def _moment(text: str, moment: datetime, zone: ZoneInfo) -> datetime:
         begin = datetime.fromisoformat(text)
     except ValueError:
         raise BadUse("--analyze-activity-from is a date as 2026-10-01, or days back as 60d") from None
-    return (begin if begin.tzinfo else begin.replace(tzinfo=zone)).astimezone(UTC)
+    try:
+        return (begin if begin.tzinfo else begin.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError:
+        raise BadUse("--analyze-activity-from is not within the years that we can count") from None

@@ -12,6 +12,7 @@ from console.errors import BadUse, NotFound, Refused
 from console.finding import ProfileName, a_profile, the_profile
 from console.output import AsJson, Sheet, at, facts, show
 from console.profile_facts import brakes_of, described, named, told, whole
+from console.profile_rule import too_short
 from console.profile_terms import (
     USUAL_DAYS,
     Activity,
@@ -24,6 +25,7 @@ from console.profile_terms import (
     WhomToAsk,
     matching,
     moment_from,
+    name_for_people,
     zone_named,
 )
 from console.session import connect, database, now, run, sealing
@@ -82,7 +84,8 @@ def create(
         "removal_cap": removal_cap,
         "provisioned_by_scim": provisioned_by_scim,
     }
-    profile, remarks = run(_create(connection, organization, display_name, given))
+    shown_name = None if display_name is None else name_for_people(display_name)
+    profile, remarks = run(_create(connection, organization, shown_name, given))
     show(
         described(profile) | {"remarks": remarks},
         f"Profile {name} is a draft for {profile.organization_name}. Next: ./seats profile publish {name}",
@@ -112,7 +115,8 @@ async def _create(
                 await profiles.create(connection, draft)
         except psycopg.errors.UniqueViolation:
             raise Refused(f"there is a profile {draft.name} already; see `./seats profile show {draft.name}`") from None
-        return await the_profile(connection, draft.name), _remarks(known, draft)
+        remarks = _remarks(known, draft) + too_short(draft.analyze_activity_from, USUAL_DAYS, now())
+        return await the_profile(connection, draft.name), remarks
 
 
 def _chosen(workspaces: list[Workspace], gid: str | None) -> Workspace:

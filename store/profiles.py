@@ -12,10 +12,11 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from messages.events import Event, ProfilePublished, ProfileUnpublished
-from rules.evidence import AsanaPlan
-from store import schedules
+from rules.evidence import AsanaPlan, Evidence
+from store import reclamation_rule, schedules
 from store.connect import Connection
 from store.outbox import say
+from store.reclamation_rule import RuleChange
 
 Sweep = Literal["economical", "full"]
 """Whom a pull asks about: those whose last act does not settle it already, or everybody."""
@@ -28,13 +29,6 @@ _SELECT = sql.SQL(
               p.published_at, p.deleted_at
          FROM profile p JOIN connection c ON c.id = p.connection_id """
 )
-
-SOFTWARE_MODELS = (
-    ("member", "Asana member", True),
-    ("view_only", "Asana view-only", False),
-    ("guest", "Asana guest", False),
-)
-"""Key, name and whether a seat of it is paid for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +105,14 @@ class Changes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """What publishing sets besides the profile: when its cycle runs, and how long a seat may be idle.
+    """What publishing sets besides the profile: when its cycle runs, and what its rule wants.
 
-    `threshold_days` is None where a rule that exists already is to stay as it is.
+    `threshold_days` and `evidence` are None where a rule that exists already is to stay as it is.
     """
 
     cron: str
     threshold_days: int | None
+    evidence: Evidence | None = None
 
 
 async def get(connection: Connection, name: str, *, lock: bool = False) -> Profile | None:
@@ -200,7 +195,8 @@ async def publish(connection: Connection, profile: Profile, publication: Publica
     Returns when the cycle is due next; raises ValueError for a cron expression that cannot be read.
     """
     assert profile.organization_gid is not None
-    await _make_models(connection, profile.id, publication.threshold_days)
+    said = RuleChange(evidence=publication.evidence, threshold_days=publication.threshold_days)
+    await reclamation_rule.put(connection, profile.id, said)
     due = await schedules.put(connection, profile.id, "cycle", publication.cron, profile.time_zone, now)
     await connection.execute(
         "UPDATE profile SET status = 'published', published_at = %s WHERE id = %s", [now, profile.id]
@@ -208,23 +204,6 @@ async def publish(connection: Connection, profile: Profile, publication: Publica
     published = ProfilePublished(profile=profile.name, organization_gid=profile.organization_gid)
     await say_of_profile(connection, profile, published, now)
     return due
-
-
-async def _make_models(connection: Connection, profile_id: int, threshold_days: int | None) -> None:
-    for key, name, is_paid in SOFTWARE_MODELS:
-        await connection.execute(
-            """INSERT INTO software_model (profile_id, key, name, is_paid) VALUES (%s, %s, %s, %s)
-               ON CONFLICT DO NOTHING""",
-            [profile_id, key, name, is_paid],
-        )
-    # Nobody is notified until notices exist: a rule that promised a notice would never release anybody.
-    await connection.execute(
-        """INSERT INTO reclamation_rule AS r (profile_id, software_model, threshold_days, evidence, notify)
-           VALUES (%(profile)s, 'member', coalesce(%(days)s::integer, 60), 'work', false)
-           ON CONFLICT (profile_id, software_model) DO UPDATE
-              SET threshold_days = coalesce(%(days)s::integer, r.threshold_days)""",
-        {"profile": profile_id, "days": threshold_days},
-    )
 
 
 async def unpublish(connection: Connection, profile: Profile, now: datetime) -> None:

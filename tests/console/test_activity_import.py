@@ -108,14 +108,16 @@ def test_it_is_told_to_a_person(known: Seats, file: Path) -> None:
     assert known("activity", "imports", "acme").out.splitlines()[1].split()[-3:-1] == ["7", "5"]
 
 
-def test_a_rule_of_any_use_stands_on_it(known: Seats, file: Path, database: Database) -> None:
-    evidence_rows.execute(database, "UPDATE reclamation_rule SET evidence = 'any_use'")
+def test_a_rule_of_any_use_stands_on_it(known: Seats, file: Path) -> None:
+    (remark,) = known.ok("profile", "set", "acme", "--evidence=any-use")["remarks"]
+    assert "until a member export is imported" in remark
     assert known.ok("explain", "101")["verdict"]["reason"] == "no_source"
     known.ok("activity", "import", "acme", str(file))
     assert known.ok("explain", "101")["verdict"]["outcome"] == "ready"
     assert known.ok("explain", "105")["verdict"]["outcome"] == "keep"
     active = known.ok("explain", "102")
     assert (active["verdict"]["reason"], active["outlook"]["condition"]) == ("active", "no newer act is seen")
+    assert known.ok("profile", "set", "acme", "--evidence=any-use")["remarks"] == []
 
 
 def test_no_address_of_the_file_is_kept(known: Seats, file: Path, database: Database) -> None:

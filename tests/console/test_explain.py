@@ -72,8 +72,8 @@ def test_who_is_exempt_for_a_time(known: Seats) -> None:
     assert known.ok("explain", "101")["outlook"]["earliest"] is None
 
 
-def test_a_rule_of_any_use_names_the_sources_that_it_lacks(known: Seats, database: Database) -> None:
-    evidence_rows.execute(database, "UPDATE reclamation_rule SET evidence = 'any_use'")
+def test_a_rule_of_any_use_names_the_sources_that_it_lacks(known: Seats) -> None:
+    known.ok("profile", "set", "acme", "--evidence=any-use")
     document = known.ok("explain", "101")
     assert (document["verdict"]["reason"], document["evidence"]) == ("no_source", "any_use")
     assert [one["source"] for one in document["sources"]] == ["tasks", "search", "member_export"]

@@ -100,6 +100,42 @@ def test_with_reclaim_off_nothing_is_let_go(published: Seats) -> None:
     assert published("run", "candidates", "acme").code == 0
 
 
+def test_the_evidence_is_chosen_when_publishing_and_stays_when_publishing_again(drafted: Seats) -> None:
+    drafted.ok("profile", "set", "acme", "--plan=enterprise")
+    early = drafted("profile", "set", "acme", "--evidence=any-use")
+    assert (early.code, "./seats profile publish acme" in early.err) == (REFUSED, True)
+    publish = ("profile", "publish", "acme", "--no-first-cycle")
+    first = drafted.ok(*publish, "--evidence=any-use", "--threshold-days=50")
+    assert "a member export is imported" in first["remarks"][0]
+    assert "a service account is connected" in first["remarks"][0]
+    again = drafted.ok(*publish)["rule"]
+    assert (again["evidence"], again["threshold_days"]) == ("any_use", 50)
+    shown = drafted.ok("profile", "show", "acme")
+    assert shown["plan_decides"]["enough"] == [["member_export"], ["audit_log", "tasks", "search"]]
+    assert "no any use for 50 days" in drafted("profile", "show", "acme").out
+
+
+def test_the_rule_of_a_published_profile_is_changed_at_once(published: Seats) -> None:
+    (remark,) = published.ok("profile", "set", "acme", "--evidence=any-use")["remarks"]
+    assert "nobody can be a candidate" in remark
+    assert "service account" not in remark, "the plan has no audit log"
+    assert "no any use for 60 days" in published("profile", "show", "acme").out
+    (remark,) = published.ok("profile", "set", "acme", "--evidence=work", "--threshold-days=90")["remarks"]
+    assert "for the next 30 days nobody can be judged" in remark
+    assert "no work for 90 days" in published("profile", "show", "acme").out
+
+
+def test_a_short_look_back_says_when_anybody_can_be_judged(connected: Seats) -> None:
+    made = create(connected, "--analyze-activity-from=0d")
+    assert "for the next 60 days nobody can be judged" in str(made["remarks"])
+    assert create(connected, "--analyze-activity-from=60d", name="other")["remarks"] == []
+
+
+def test_unpublishing_twice_says_so(published: Seats) -> None:
+    assert "is a draft again" in published("profile", "unpublish", "acme").out
+    assert "is a draft already" in published("profile", "unpublish", "acme").out
+
+
 def test_the_schedule_follows_the_time_zone(published: Seats) -> None:
     published.ok("profile", "set", "acme", "--time-zone=Pacific/Auckland")
     schedule = published.ok("profile", "show", "acme")["schedule"]
@@ -112,6 +148,12 @@ def test_the_schedule_follows_the_time_zone(published: Seats) -> None:
     [
         ([], "what to change"),
         (["--display-name= "], "name for people"),
+        (["--display-name=" + 121 * "a"], "at most 120"),
+        (["--display-name=Acme\nInc."], "one line"),
+        (["--display-name=Acme\x1b[2J"], "printable"),
+        (["--evidence=reading"], "any-use"),
+        (["--threshold-days=0"], "threshold-days"),
+        (["--analyze-activity-from=0001-01-01T00:00+14:00"], "years"),
         (["--time-zone=Mars/Base"], "Europe/Berlin"),
         (["--plan=gold"], "advanced"),
         (["--removal-cap=0"], "removal-cap"),

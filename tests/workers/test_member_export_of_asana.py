@@ -27,7 +27,7 @@ async def test_ready_by_any_use_is_idle_in_truth(asana: Running, database: Datab
     path = tmp_path / "members.csv"
     path.write_text(member_export(asana.look), encoding="utf-8")
     async with actor_stage(asana, database, plan="enterprise") as stage:
-        await stage.owner.execute("UPDATE reclamation_rule SET evidence = 'any_use'")
+        await asyncio.to_thread(seats.ok, "profile", "set", "acme", "--evidence=any-use")
         await stage.run("cycle")
         assert await stage.candidates() == {}, "no source sees any use yet"
 
