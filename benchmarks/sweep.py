@@ -29,10 +29,10 @@ from benchmarks.sizes import between
 from benchmarks.sweep_stage import connected, paid_seats, published
 from benchmarks.without_asana import stack_without_asana
 from messages.commands import PullActivity
+from rules.pace import PAID_PACE
 from sandbox.services import Services
 from sandbox.stack import LookAlike, Stack
 from store import runs
-from store.budget import PAID
 from store.connect import Connection, open_connection
 from store.runs import Order
 
@@ -65,9 +65,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--per-minute",
-        type=between(60, PAID, "calls"),
-        default=PAID,
-        help=f"calls that the look-alike allows a minute, at most the {PAID:,} of a paid plan",
+        type=between(60, PAID_PACE, "calls"),
+        default=PAID_PACE,
+        help=f"calls that the look-alike allows a minute, at most the {PAID_PACE:,} of a paid plan",
     )
     parser.add_argument(
         "--processes",

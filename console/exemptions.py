@@ -84,6 +84,6 @@ def _end_of(day: str, zone: str) -> datetime:
     """Return the moment at which the day is over in the profile's time zone."""
     try:
         begin = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=ZoneInfo(zone))
-    except ValueError:
+        return (begin + timedelta(days=1)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise BadUse(f"--until is a day as 2027-03-01, not {day!r}") from None
-    return (begin + timedelta(days=1)).astimezone(UTC)

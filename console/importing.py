@@ -14,12 +14,24 @@ from zoneinfo import ZoneInfo
 
 from console.errors import BadUse, Refused
 from console.output import at
-from rules.member_import import Exported, Line, Matching, doubt_of_dates, doubt_of_people, doubt_of_time, match
-from sources.member_export import LONGEST, ExportRefused, MemberExport, latest_moment, read
+from rules.member_import import (
+    ASANA_BEGAN,
+    Exported,
+    Line,
+    Matching,
+    doubt_of_dates,
+    doubt_of_people,
+    doubt_of_time,
+    match,
+)
+from sources.member_export import LONGEST, ColumnsUnclear, ExportRefused, MemberExport, latest_moment, read
 from store import member_exports
 from store.connect import Connection
 from store.member_exports import Draft
 from store.profiles import Profile
+
+LAST_MOMENT = datetime(9999, 12, 30, tzinfo=UTC)
+"""The last one that every time zone can write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,8 @@ class Brought:
         except ValueError:
             raise BadUse(f"--exported-at is a time as 2026-11-24T18:30+01:00, not {self.exported_at!r}") from None
         aware = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
+        if not ASANA_BEGAN <= aware <= LAST_MOMENT:
+            raise BadUse(f"--exported-at {self.exported_at} is no time at which Asana exported anything")
         return Exported(aware.astimezone(UTC), by_the_file=False)
 
     def read(self, now: datetime) -> MemberExport:
@@ -51,8 +65,10 @@ class Brought:
             return read(
                 self.body, exported_at=now, email_column=self.email_column, activity_column=self.activity_column
             )
-        except ExportRefused as refused:
+        except ColumnsUnclear as refused:
             raise BadUse(f"{refused} (columns are named with --email-column and --last-activity-column)") from None
+        except ExportRefused as refused:
+            raise BadUse(str(refused)) from None
 
 
 @dataclass(slots=True)
@@ -85,21 +101,14 @@ class Report:
 
 
 def read_file(name: str) -> tuple[bytes, datetime | None]:
-    """Return the file and its own time; standard input has none."""
+    """Return the file and its own time; standard input has none. Of one that is too long, enough to be refused."""
     if name == "-":
-        return _bounded(sys.stdin.buffer.read(LONGEST + 1)), None
+        return sys.stdin.buffer.read(LONGEST + 1), None
     try:
         with Path(name).open("rb") as file:
-            body = _bounded(file.read(LONGEST + 1))
-            return body, datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+            return file.read(LONGEST + 1), datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
     except OSError as error:
         raise BadUse(f"{name} cannot be read: {error.strerror}") from None
-
-
-def _bounded(body: bytes) -> bytes:
-    if len(body) > LONGEST:
-        raise BadUse(f"the file is larger than {LONGEST:,} bytes: it is no member export")
-    return body
 
 
 async def weigh(connection: Connection, profile: Profile, brought: Brought, now: datetime) -> Report:
@@ -119,7 +128,7 @@ async def weigh(connection: Connection, profile: Profile, brought: Brought, now:
     believed = replace(exported, at=min(exported.at, now))  # nothing later than now is claimed
     matching = match(lines, people, believed.at)
     doubts = [
-        doubt_of_time(exported, newest, earlier[0].exported_at if earlier else None, now),
+        doubt_of_time(exported, newest, earlier[0].exported_at if earlier else None, now, people=len(lines)),
         doubt_of_people(matching, people),
         doubt_of_dates(matching),
     ]

@@ -9,6 +9,7 @@ import typer
 
 from console.errors import BadUse
 from rules.evidence import AsanaPlan
+from rules.member_import import ASANA_BEGAN
 from store.profiles import Sweep
 
 USUAL_DAYS = 60
@@ -68,12 +69,14 @@ def moment_from(text: str, moment: datetime, zone: ZoneInfo, *, beyond: bool) ->
     begin = _moment(text, moment, zone)
     if begin > moment:
         raise BadUse("--analyze-activity-from lies in the future")
+    if begin < ASANA_BEGAN:
+        raise BadUse(f"--analyze-activity-from lies before {ASANA_BEGAN:%Y}, when there was no Asana")
     days = (moment.astimezone(zone).date() - begin.astimezone(zone).date()).days
     if days > USUAL_DAYS and not beyond:
         raise BadUse(
             f"--analyze-activity-from is {days} days back, the usual most is {USUAL_DAYS}: confirm with {BEYOND}"
         )
-    return begin
+    return begin.astimezone(UTC)
 
 
 def _moment(text: str, moment: datetime, zone: ZoneInfo) -> datetime:
@@ -83,7 +86,4 @@ def _moment(text: str, moment: datetime, zone: ZoneInfo) -> datetime:
         begin = datetime.fromisoformat(text)
     except ValueError:
         raise BadUse("--analyze-activity-from is a date as 2026-10-01, or days back as 60d") from None
-    try:
-        return (begin if begin.tzinfo else begin.replace(tzinfo=zone)).astimezone(UTC)
-    except OverflowError:
-        raise BadUse("--analyze-activity-from is not within the years that we can count") from None
+    return begin if begin.tzinfo else begin.replace(tzinfo=zone)

@@ -7,11 +7,22 @@ line that knows less than we saw ourselves. An act is kept in any case: it can o
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from unicodedata import normalize
 
-LONGEST_SILENCE = timedelta(days=3)
-"""A file whose newest activity is older than this, by its own time, was probably copied since it was exported."""
+ASANA_BEGAN = datetime(2008, 1, 1, tzinfo=UTC)
+"""Nothing was done in Asana before; an earlier time is a slip of the pen."""
+LONGEST_SILENCE = timedelta(hours=12)
+"""A file's own time is believed so long after its newest day has ended everywhere: one day after its end in UTC.
+
+Whoever exports is in Asana on that day, so a later time is probably that of a copy.
+"""
+FEW = 20
+LONGEST_SILENCE_OF_FEW = timedelta(days=3)
+"""So long where the file has at most FEW people, whose console may be behind while nobody works for a weekend.
+
+Where another source saw a later act of one of them, `doubt_of_dates` speaks against the file.
+"""
 ONE_DAY = timedelta(days=1)
 DAY_ANYWHERE = timedelta(hours=50)
 """From the first moment of a day, in the zone that is furthest ahead, to its last one in the zone furthest behind."""
@@ -63,11 +74,11 @@ class Matching:
 
 def match(lines: Iterable[Line], people: Sequence[Member], exported_at: datetime) -> Matching:
     """Say of which people the lines speak; each e-mail is on one line at most."""
-    by_email = {_alike(one.email): one for one in people}
-    shared = {email for email, count in Counter(_alike(one.email) for one in people).items() if count > 1}
+    by_email = {normalized(one.email): one for one in people}
+    shared = {email for email, count in Counter(normalized(one.email) for one in people).items() if count > 1}
     found = Matching()
     for line in lines:
-        email = _alike(line.email)
+        email = normalized(line.email)
         member = by_email.get(email)
         if member is None:
             found.strangers.append(line)
@@ -82,7 +93,8 @@ def match(lines: Iterable[Line], people: Sequence[Member], exported_at: datetime
     return found
 
 
-def _alike(email: str) -> str:
+def normalized(email: str) -> str:
+    """Return an address as addresses are compared: without spaces around, in one case, composed."""
     return normalize("NFC", email.strip().casefold())
 
 
@@ -102,9 +114,12 @@ class Exported:
 
 
 def doubt_of_time(
-    exported: Exported, newest_activity: datetime | None, last_export: datetime | None, now: datetime
+    exported: Exported, newest_activity: datetime | None, last_export: datetime | None, now: datetime, *, people: int
 ) -> str | None:
-    """Return why the time of the export is not to be believed as it is; None where nothing speaks against it."""
+    """Return why the time of the export is not to be believed as it is; None where nothing speaks against it.
+
+    `newest_activity` is the end of the newest day, wherever it ends last; `people` is how many the file has.
+    """
     told = f"{exported.at:%Y-%m-%d %H:%M} UTC"
     if exported.at > now:
         return f"an export of {told} lies in the future"
@@ -113,13 +128,19 @@ def doubt_of_time(
     if newest_activity is None:
         return None
     if newest_activity - DAY_ANYWHERE > exported.at:
-        return f"the file knows of activity on {newest_activity:%Y-%m-%d}, later than an export of {told}"
-    if exported.by_the_file and exported.at - newest_activity > LONGEST_SILENCE:
+        return f"the file knows of activity on {_day(newest_activity)}, later than an export of {told}"
+    silence = LONGEST_SILENCE_OF_FEW if people <= FEW else LONGEST_SILENCE
+    if exported.by_the_file and exported.at - newest_activity >= silence:
         return (
-            f"the file's own time is {told}, but the newest activity in it is of {newest_activity:%Y-%m-%d}: "
+            f"the file's own time is {told}, but the newest activity in it is of {_day(newest_activity)}: "
             "it was perhaps copied since; say when it was exported with --exported-at"
         )
     return None
+
+
+def _day(its_end: datetime) -> str:
+    """Name the day that ends everywhere at that moment, half a day after its end in UTC."""
+    return f"{its_end - timedelta(hours=36):%Y-%m-%d}"
 
 
 def doubt_of_people(matching: Matching, people: Sequence[Member]) -> str | None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
+from rules.member_import import ASANA_BEGAN, normalized
 from sources.export_dates import NotADate, day_of, order_of
 
 LONGEST = 64 * 1024 * 1024
@@ -33,6 +34,10 @@ FIRST_PLACE_ON_EARTH = timedelta(hours=14)
 
 class ExportRefused(ValueError):
     """The file cannot be read as a member export; its text is a sentence for whoever brought it."""
+
+
+class ColumnsUnclear(ExportRefused):
+    """Which columns are meant is not clear, or a column is not what it should be; it helps to name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ def read(
     email_at = _column(header, email_column, EMAIL, "the e-mail addresses")
     activity_at = _column(header, activity_column, LAST_ACTIVITY, "the last activity")
     if email_at == activity_at:
-        raise ExportRefused("One column cannot be both the e-mail address and the last activity.")
+        raise ColumnsUnclear("One column cannot be both the e-mail address and the last activity.")
     export = MemberExport()
     cells: list[tuple[int, str, str]] = []
     for line, row in lines:
@@ -77,11 +82,6 @@ def read(
     return export
 
 
-def normalized(email: str) -> str:
-    """Return an address as addresses are compared: without spaces around, in one case, composed."""
-    return unicodedata.normalize("NFC", email.strip().casefold())
-
-
 def latest_moment(day: date, *, exported_at: datetime) -> datetime:
     """Return the latest moment that the export can mean: the end of that day where it ends last, not after the export.
 
@@ -93,7 +93,7 @@ def latest_moment(day: date, *, exported_at: datetime) -> datetime:
 
 def _text(content: bytes) -> str:
     if len(content) > LONGEST:
-        raise ExportRefused(f"The file is longer than {LONGEST // 1024 // 1024} MiB.")
+        raise ExportRefused(f"The file is longer than {LONGEST // 1024 // 1024} MiB: it is no member export.")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in content:
         raise ExportRefused("The file is UTF-16 or not text: save it as CSV in UTF-8.")
     try:
@@ -131,7 +131,7 @@ def _column(header: Sequence[str], chosen: str | None, known: frozenset[str], wh
     which = "Several columns may hold" if found else "No column seems to hold"
     named = "" if chosen is None else f" under the name {chosen}"
     columns = ", ".join(name or "(no name)" for name in header)
-    raise ExportRefused(f"{which} {what}{named}. The columns are: {columns}.")
+    raise ColumnsUnclear(f"{which} {what}{named}. The columns are: {columns}.")
 
 
 def _plain(name: str) -> str:
@@ -142,7 +142,7 @@ def _plain(name: str) -> str:
 def _read_cells(cells: Sequence[tuple[int, str, str]], export: MemberExport, exported_at: datetime) -> None:
     written = [text for _, _, text in cells if text.casefold() not in NEVER]
     if not written:
-        raise ExportRefused("No line has a date of last activity: such a file would say that nobody ever used Asana.")
+        raise ColumnsUnclear("No line has a date of last activity: such a file would say that nobody ever used Asana.")
     try:
         order = order_of(written)
     except NotADate as error:
@@ -161,6 +161,8 @@ def _read_cells(cells: Sequence[tuple[int, str, str]], export: MemberExport, exp
 
 
 def _past(day: date, exported_at: datetime) -> date:
-    if datetime.combine(day, time(), UTC) - FIRST_PLACE_ON_EARTH > exported_at:
+    if datetime.combine(day, time(), UTC) > exported_at + FIRST_PLACE_ON_EARTH:
         raise NotADate(f"has a date after the export: {day.isoformat()}")
+    if day < ASANA_BEGAN.date():
+        raise NotADate(f"has a date before there was Asana: {day.isoformat()}")
     return day

@@ -12,6 +12,7 @@ profiles allow. Searches have a second budget in the same row, and count in both
 from dataclasses import dataclass
 from datetime import timedelta
 
+from rules.pace import FREE_PACE, PAID_PACE, SEARCHES_A_MINUTE
 from store.connect import Connection
 
 DEPTH = 0.5
@@ -28,9 +29,7 @@ limit is 150): below, the bucket has to hold one whole request, and a minute can
 that a last look has put aside are used when it needs them, not at their moments; the price is a 429 and a wait.
 """
 LONGEST_PAUSE = timedelta(minutes=15)
-FREE, PAID = 150, 1500
-"""Requests a minute that Asana allows one credential, by plan (its page on rate limits)."""
-SEARCHES = 55
+SEARCHES = SEARCHES_A_MINUTE - 5
 """Searches a minute, of the 60 that Asana allows.
 
 They are given one by one and at once. One that still waits for its permit of the other budget, SEARCH_AHEAD seconds at
@@ -49,7 +48,7 @@ _PACE = """pace AS (
                   coalesce(bool_and(plan = 'free'), false) AS all_free
              FROM profile WHERE connection_id = c.id AND status <> 'deleted') p
      WHERE r.id = %(id)s)"""
-_PARAMETERS = {"share": SHARE, "searches": SEARCHES, "free": FREE, "paid": PAID}
+_PARAMETERS = {"share": SHARE, "searches": SEARCHES, "free": FREE_PACE, "paid": PAID_PACE}
 
 
 class CredentialGone(Exception):

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from asana_api.client import AsanaClient
 from rules.evidence import Source
+from rules.member_import import normalized
 from sandbox.asana import Running, running
 from sandbox.asana.member_export import member_export
 from sandbox.asana.truth import Act
@@ -73,7 +74,7 @@ def _export(alone: Alone, asana: Running, seed: int) -> None:
     now = asana.clock.now()
     read = export_source.read(member_export(asana.look).encode(), exported_at=now)
     truth = asana.truth(now)
-    gids = {export_source.normalized(one.email): gid for gid, one in asana.organization.people.items() if one.email}
+    gids = {normalized(one.email): gid for gid, one in asana.organization.people.items() if one.email}
     for row in read.rows:
         alone.compare("member_export", seed, gids[row.email], row.last_active_on, truth[gids[row.email]].seen_by_export)
 

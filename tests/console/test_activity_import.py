@@ -160,6 +160,20 @@ def test_from_standard_input_its_time_has_to_be_said(known: Seats) -> None:
     assert_refused(known("activity", "import", "acme", "-", "--exported-at=today", stdin=FILE), USAGE, "'today'")
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00+14:00", "0001-01-01", "9999-12-31T23:00-14:00", "2007-12-31"])
+def test_a_time_at_which_nothing_was_exported(known: Seats, at: str) -> None:
+    ended = known("activity", "import", "acme", "-", f"--exported-at={at}", stdin=FILE)
+    assert_refused(ended, USAGE, f"--exported-at {at} is no time")
+
+
+def test_the_columns_are_spoken_of_only_where_they_matter(known: Seats) -> None:
+    def refused(text: str) -> str:
+        return known("activity", "import", "acme", "-", f"--exported-at={NOW.isoformat()}", stdin=text).err
+
+    assert "columns are named with" in refused(csv_of(column="Joined"))
+    assert "columns are named with" not in refused(csv_of(("p101@example.com", "03/04/2026")))
+
+
 def test_times_that_are_not_believed(known: Seats, tmp_path: Path, database: Database) -> None:
     def bring(*more: str, at: datetime = NOW - timedelta(hours=2), text: str = FILE) -> list[str]:
         return ["activity", "import", "acme", str(written(tmp_path / "members.csv", text, at)), *more]
@@ -168,6 +182,8 @@ def test_times_that_are_not_believed(known: Seats, tmp_path: Path, database: Dat
     old = csv_of(*((f"p{number}@example.com", NOW - 60 * DAY) for number in (101, 103, 104, 106)))
     assert_refused(known(*bring(text=old)), REFUSED, "copied", "--exported-at")
     assert_refused(known(*bring(f"--exported-at={NOW - 8 * DAY:%Y-%m-%d}")), REFUSED, "later than an export")
+    copied = csv_of(("p101@example.com", NOW - 2 * DAY), *((f"x{number}@x.com", NOW - 3 * DAY) for number in range(25)))
+    assert_refused(known(*bring(at=NOW, text=copied)), REFUSED, "copied", "--exported-at")
     assert rows_of_an_import(database) == 0
     known.ok(*bring())
     earlier = csv_of(*((f"p{number}@example.com", NOW - 20 * DAY) for number in (101, 103, 104, 106)))

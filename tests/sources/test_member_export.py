@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rules.member_import import normalized
 from sources.export_dates import NotADate, day_of, order_of
-from sources.member_export import ExportRefused, MemberExport, Row, latest_moment, normalized, read
+from sources.member_export import ExportRefused, MemberExport, Row, latest_moment, read
 
 EXPORTED = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 DAY = date(2026, 4, 3)
@@ -146,3 +147,9 @@ def test_the_day_that_has_begun_somewhere_is_not_after_the_export() -> None:
 @pytest.mark.parametrize("other", [" Müller@x.example ", "MÜLLER@X.EXAMPLE", "Mu\u0308ller@x.example"])
 def test_an_address_is_the_same_however_it_is_written(other: str) -> None:
     assert normalized(other) == normalized("müller@x.example")
+
+
+def test_a_day_before_there_was_asana_says_nothing() -> None:
+    found = dates("0001-01-01", "1970-01-01", "2026-04-03")
+    assert [row.line for row in found.rows] == [4]
+    assert found.problems[2] == "has a date before there was Asana: 0001-01-01"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rules.member_import import (
+    FEW,
     Exported,
     Line,
     Matching,
@@ -81,16 +82,32 @@ def test_a_line_that_knows_less_than_was_seen_claims_nothing(
     ],
 )
 def test_what_speaks_against_a_time(exported: datetime, by_the_file: bool, doubt: str | None) -> None:
-    found = doubt_of_time(Exported(exported, by_the_file), NOW - 2 * DAY, NOW - 30 * DAY, NOW)
+    found = doubt_of_time(Exported(exported, by_the_file), NOW - 2 * DAY, NOW - 30 * DAY, NOW, people=FEW)
     assert (found is None) == (doubt is None)
     assert (doubt or "") in (found or "")
 
 
 def test_the_time_of_a_copied_file_is_not_that_of_the_export() -> None:
     newest = NOW - 5 * DAY
-    assert "copied" in (doubt_of_time(Exported(NOW, by_the_file=True), newest, None, NOW) or "")
-    assert doubt_of_time(Exported(NOW, by_the_file=False), newest, None, NOW) is None
-    assert doubt_of_time(Exported(newest - DAY, by_the_file=False), newest, None, NOW) is None  # a day in another zone
+    assert "copied" in (doubt_of_time(Exported(NOW, by_the_file=True), newest, None, NOW, people=FEW) or "")
+    assert doubt_of_time(Exported(NOW, by_the_file=False), newest, None, NOW, people=FEW) is None
+    in_another_zone = Exported(newest - DAY, by_the_file=False)
+    assert doubt_of_time(in_another_zone, newest, None, NOW, people=FEW) is None
+
+
+@pytest.mark.parametrize(
+    ("people", "hours", "believed"),
+    [(FEW + 1, 47, True), (FEW + 1, 48, False), (FEW, 48, True), (FEW, 107, True), (FEW, 108, False)],
+    ids=["a day later", "two days later", "few people", "few, after a weekend", "few, too long"],
+)
+def test_how_long_after_its_newest_day_a_file_is_believed(people: int, hours: int, *, believed: bool) -> None:
+    day = datetime(2026, 3, 2, tzinfo=UTC)
+    exported = Exported(day + timedelta(hours=hours), by_the_file=True)
+    doubt = doubt_of_time(exported, day + timedelta(hours=36), None, exported.at, people=people)
+    assert (doubt is None) == believed
+    assert believed or "of 2026-03-02: it was perhaps copied since; say when it was exported with --exported-at" in (
+        doubt or ""
+    )
 
 
 def test_fewer_than_half_of_the_people_are_another_organization() -> None:
