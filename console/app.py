@@ -52,8 +52,8 @@ class Seats(TyperGroup):
         given = list(sys.argv[1:] if args is None else args)
         try:
             code = super().main(given, prog_name, complete_var, False, windows_expand_args, **extra)  # noqa: FBT003 - as Typer takes them
-        except typer.Abort:
-            code = _complain("stopped", 1, given)
+        except typer.Abort as stop:
+            code = 130 if isinstance(stop.__context__, KeyboardInterrupt) else _complain("stopped", 1, given)
         except typer.TyperException as error:
             code = _misused(error, given)
         except Exception as error:

@@ -1,27 +1,36 @@
 """`seats connect`: an operator lets Seatkeeper into Asana, by OAuth, with a token, or for a service account."""
 
-from dataclasses import dataclass, field
-from datetime import timedelta
+import sys
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from asana_api import oauth
-from asana_api.address import Base
-from connections.sealing import Sealing, connection_row, credential_row
+from asana_api.errors import Unreachable
+from connections.sealing import Sealing, connection_row
 from console import granting
-from console.connection_terms import ASANA, CLIENT_SECRET, USUAL_PACE, Terms, Wish, complete
-from console.errors import BadUse, Refused
+from console.connection_saving import save_person, save_service
+from console.connection_terms import (
+    ASANA,
+    CLIENT_SECRET,
+    USUAL_PACE,
+    Terms,
+    Wish,
+    beside_the_person,
+    check_alias,
+    complete,
+)
+from console.errors import BadUse, Unanswered
 from console.granting import Granted
 from console.output import AsJson, Sheet, show
-from console.session import database, now, run, sealing
+from console.session import database, run, sealing
 from console.standing import Standing, look, sheet_of
 from console.style import examples
 from settings import read_settings
 from store import connections
 from store.connect import Connection
-from store.connections import SealedGrant
 
 HELP = examples(
     "connect acme --client-id 1201234567890123 --client-secret-file secret.txt",
@@ -36,6 +45,7 @@ HELP = examples(
 class _Connected:
     terms: Terms
     standings: list[Standing] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, object]:
         first = self.standings[0]
@@ -97,6 +107,8 @@ def connect(
         paste,
     )
     connected = run(_connect(wish))
+    for warning in connected.warnings:
+        sys.stderr.write(f"Careful: {warning}.\n")
     first = connected.standings[0]
     show(
         connected.document(),
@@ -112,14 +124,15 @@ def connect(
 
 
 async def _connect(wish: Wish) -> _Connected:
-    seal = sealing()
+    check_alias(wish.alias)
+    if wish.parent is not None:
+        check_alias(wish.parent)
     if "-" == str(wish.token_file) == str(wish.service_token_file):
         raise BadUse("only one of the two tokens can come from stdin")
+    seal = sealing()
     async with database() as connection:
-        if wish.is_for_the_service_account_alone and await _has_person(connection, wish.alias):
-            known = await connections.get(connection, wish.alias)
-            assert known is not None
-            connected = _Connected(Terms(wish.alias, Base(known.base_url), None, None, known.requests_per_minute))
+        if wish.is_for_the_service_account_alone:
+            connected = _Connected(await beside_the_person(connection, wish))
         else:
             connected = _Connected(await complete(connection, wish, seal))
             await _connect_person(connection, wish, connected, seal)
@@ -128,21 +141,31 @@ async def _connect(wish: Wish) -> _Connected:
     return connected
 
 
-async def _has_person(connection: Connection, alias: str) -> bool:
-    known = await connections.get(connection, alias)
-    return known is not None and await connections.credential_of(connection, known.id) is not None
-
-
 async def _connect_person(connection: Connection, wish: Wish, connected: _Connected, seal: Sealing) -> None:
     terms = connected.terms
     if wish.token_file:
         granted = granting.read_token(wish.token_file, "personal_access_token")
     else:
         granted = await _ask_for_grant(connection, terms, seal, paste=wish.paste)
-    connected.standings.append(await look(terms.base, granted.access_token, granted.kind))
-    async with connection.transaction():
-        connection_id = await _save(connection, terms, seal)
-        await _keep(connection, connection_id, terms.alias, granted, connected.standings[0].me.gid, seal)
+    standing = await _look(terms, granted)
+    connected.standings.append(standing)
+    connected.warnings += await save_person(connection, terms, granted, standing, seal)
+    if granted.kind == "personal_access_token" and standing.is_likely_a_service_account():
+        connected.warnings.append(
+            f"this token seems to be a service account's ({standing.me.name}): it was taken as a person's, and removed"
+            " people's work would go to whom Asana's console names. Give it with --service-account-token-file, beside a"
+            " person's credential; docs/connect-asana.md says who receives what"
+        )
+    connected.terms = replace(terms, known=await connections.get(connection, terms.alias))
+
+
+async def _look(terms: Terms, granted: Granted) -> Standing:
+    try:
+        return await look(terms.base, granted.access_token, granted.kind)
+    except Unreachable:
+        raise Unanswered(
+            f"Asana could not be reached at {terms.base.url}, or did not answer in time; nothing was saved"
+        ) from None
 
 
 async def _ask_for_grant(connection: Connection, terms: Terms, seal: Sealing, *, paste: bool) -> Granted:
@@ -162,42 +185,6 @@ def _app_of_parent(terms: Terms, seal: Sealing) -> oauth.App:
 
 async def _connect_service(connection: Connection, file: Path, connected: _Connected, seal: Sealing) -> None:
     granted = granting.read_token(file, "service_account")
-    standing = await look(connected.terms.base, granted.access_token, "service_account")
-    known = await connections.get(connection, connected.terms.alias)
-    assert known is not None
-    person = await connections.credential_of(connection, known.id)
-    if standing.is_ordinary() or (person is not None and person.user_gid == standing.me.gid):
-        raise Refused(f"this token is {standing.me.name}'s, who is no service account; make one in the admin console")
+    standing = await _look(connected.terms, granted)
+    connected.warnings += await save_service(connection, connected.terms, granted, standing, seal)
     connected.standings.append(standing)
-    async with connection.transaction():
-        await _keep(connection, known.id, known.alias, granted, standing.me.gid, seal)
-
-
-async def _save(connection: Connection, terms: Terms, seal: Sealing) -> int:
-    row = connection_row(terms.alias, "client_secret")
-    return await connections.save(
-        connection,
-        alias=terms.alias,
-        base_url=terms.base.url,
-        client_id=terms.app.client_id if terms.app else None,
-        client_secret_sealed=seal.seal(terms.app.client_secret, row) if terms.app else None,
-        requests_per_minute=terms.pace,
-        parent_id=terms.parent.id if terms.parent else None,
-        keep_app=terms.app is None and terms.parent is None,
-    )
-
-
-async def _keep(
-    connection: Connection, connection_id: int, alias: str, granted: Granted, user_gid: str, seal: Sealing
-) -> None:
-    moment = now()
-    access_row = credential_row(alias, granted.kind, "access_token")
-    refresh_row = credential_row(alias, granted.kind, "refresh_token")
-    grant = SealedGrant(
-        kind=granted.kind,
-        user_gid=user_gid,
-        access_token=seal.seal(granted.access_token, access_row),
-        refresh_token=seal.seal(granted.refresh_token, refresh_row) if granted.refresh_token else None,
-        expires_at=moment + timedelta(seconds=granted.expires_in) if granted.expires_in else None,
-    )
-    await connections.keep_grant(connection, connection_id, alias, grant, moment)

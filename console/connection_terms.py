@@ -1,5 +1,6 @@
 """What `seats connect` is asked for, completed by what is known of the alias and of its parent already."""
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,11 @@ import typer
 
 from asana_api import oauth
 from asana_api.address import Base
+from asana_api.errors import RefusedHere
 from connections.sealing import Sealing, connection_row
 from console.errors import BadUse, NotFound, Refused
 from console.granting import content
+from console.session import stoppable
 from settings import read_secret
 from store import connections, readings
 from store.connect import Connection
@@ -20,6 +23,7 @@ from store.connections import AsanaConnection
 ASANA = "https://app.asana.com"
 USUAL_PACE = 1500
 """Requests a minute of a paid organization; Asana does not say which one it is."""
+_ALIAS = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 CLIENT_SECRET = "SEATKEEPER_CLIENT_SECRET"  # noqa: S105 - the name of a variable
 
 
@@ -40,7 +44,7 @@ class Wish:
     @property
     def is_for_the_service_account_alone(self) -> bool:
         """Whether a credential is added to what is there."""
-        others = (self.parent, self.url, self.client_id, self.client_secret_file, self.token_file, self.pace)
+        others = (self.parent, self.client_id, self.client_secret_file, self.token_file, self.pace)
         return self.service_token_file is not None and not any(others)
 
 
@@ -53,6 +57,16 @@ class Terms:
     app: oauth.App | None
     parent: AsanaConnection | None
     pace: int | None
+    known: AsanaConnection | None
+    """What there was under the alias when the terms were completed."""
+
+
+def check_alias(alias: str) -> None:
+    """Raise BadUse for what can be no alias."""
+    if not _ALIAS.fullmatch(alias):
+        raise BadUse(
+            "the name of a connection has 1 to 63 lower-case letters, digits, dots and hyphens, a letter or digit first"
+        )
 
 
 async def complete(connection: Connection, wish: Wish, seal: Sealing) -> Terms:
@@ -60,15 +74,31 @@ async def complete(connection: Connection, wish: Wish, seal: Sealing) -> Terms:
     known = await connections.get(connection, wish.alias)
     parent = await _parent(connection, wish, known)
     base = _address(wish.url or (known.base_url if known else parent.base_url if parent else ASANA))
-    await _check_address(connection, known, parent, base)
+    await check_address(connection, known, parent, base)
     pace = _pace(wish.pace, base) if wish.pace or not known else known.requests_per_minute
     if parent or wish.token_file:
-        return Terms(wish.alias, base, None, parent, pace)
+        return Terms(wish.alias, base, None, parent, pace, known)
     client_id = wish.client_id or (known.client_id if known else None)
+    if not client_id and wish.service_token_file:
+        raise BadUse("a service account stands beside a person: give --client-id or --token-file of the person, too")
     if not client_id:
         raise BadUse("give --client-id of the app that you registered with Asana, or --token-file")
     secret = _client_secret(wish.client_secret_file) or _kept_secret(known, client_id, seal) or _ask_for_secret()
-    return Terms(wish.alias, base, oauth.App(client_id, secret), None, pace)
+    return Terms(wish.alias, base, oauth.App(client_id, secret), None, pace, known)
+
+
+async def beside_the_person(connection: Connection, wish: Wish) -> Terms:
+    """Return the terms of the connection that a service account is added to. Raises BadUse and Refused."""
+    known = await connections.get(connection, wish.alias)
+    if known is None or await connections.credential_of(connection, known.id) is None:
+        raise BadUse(
+            f"connect a person first: `./seats connect {wish.alias} --client-id …` or `--token-file …`;"
+            " a service account's token is added to that"
+        )
+    base = _address(known.base_url)
+    if wish.url and _address(wish.url).url != base.url:
+        raise Refused(f"{wish.alias} is at {base.url}: connect another Asana under another alias")
+    return Terms(wish.alias, base, None, None, known.requests_per_minute, known)
 
 
 async def _parent(connection: Connection, wish: Wish, known: AsanaConnection | None) -> AsanaConnection | None:
@@ -90,9 +120,10 @@ async def _parent(connection: Connection, wish: Wish, known: AsanaConnection | N
     return parent
 
 
-async def _check_address(
+async def check_address(
     connection: Connection, known: AsanaConnection | None, parent: AsanaConnection | None, base: Base
 ) -> None:
+    """Raise Refused if a connection would move to another Asana with what stands on it, or away from its app."""
     if parent and parent.base_url != base.url:
         raise Refused(f"the app of {parent.alias} is at {parent.base_url}")
     if known is None or known.base_url == base.url:
@@ -105,7 +136,10 @@ async def _check_address(
 
 
 def _address(url: str) -> Base:
-    base = Base(url)
+    try:
+        base = Base(url)
+    except RefusedHere as error:
+        raise BadUse(f"--url: {error.particulars}") from None
     if urlsplit(base.url).path:
         raise BadUse(f"--url is the address of Asana itself, as {ASANA}, without a path")
     return base
@@ -136,5 +170,6 @@ def _kept_secret(known: AsanaConnection | None, client_id: str, seal: Sealing) -
 def _ask_for_secret() -> str:
     if not sys.stdin.isatty():
         raise BadUse(f"give the app's client secret with --client-secret-file or {CLIENT_SECRET}")
-    secret: str = typer.prompt("Client secret", hide_input=True, err=True)
+    with stoppable():
+        secret: str = typer.prompt("Client secret", hide_input=True, err=True)
     return secret

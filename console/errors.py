@@ -61,6 +61,18 @@ class Refused(CommandFailed):
     exit_code = REFUSED
 
 
+class NotPermitted(CommandFailed):
+    """Asana does not permit it as it was asked."""
+
+    exit_code = NO_PERMISSION
+
+
+class Unanswered(CommandFailed):
+    """Nobody answers where something was asked."""
+
+    exit_code = UNAVAILABLE
+
+
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (SettingsUnfit, SETTINGS),
     (KeysUnfit, SETTINGS),
@@ -82,6 +94,8 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (psycopg.errors.InsufficientPrivilege, NO_PERMISSION),
     (psycopg.errors.InvalidPassword, NO_PERMISSION),
     (psycopg.OperationalError, UNAVAILABLE),
+    (psycopg.IntegrityError, FAILED),
+    (psycopg.DataError, FAILED),
 )
 """The first that fits decides."""
 
@@ -93,8 +107,22 @@ def explained(error: Exception) -> tuple[str, int] | None:
     for kind, code in _CODES:
         if isinstance(error, kind):
             return _line(error), code
-    return None
+    detailed = _with_detail(error)
+    return None if detailed is None else (f"{type(error).__name__}: {_line(detailed)}", FAILED)
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    """Return one line. The database's details repeat whole rows, sealed secrets among them: they are left out."""
+    said = str(error)
+    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+        said = f"the database says: {error.diag.message_primary}"
+    return " ".join(said.split())
+
+
+def _with_detail(error: BaseException | None) -> psycopg.Error | None:
+    """Find an error of the database whose details a traceback would show, in whatever came of it."""
+    if error is None or (isinstance(error, psycopg.Error) and error.diag.message_detail):
+        return error
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    found = (_with_detail(one) for one in (*inner, error.__cause__, error.__context__))
+    return next((one for one in found if one is not None), None)

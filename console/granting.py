@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 from asana_api import oauth
 from asana_api.errors import GrantLost
 from connections.sealing import Sealing, authorization_row
-from console.errors import BadUse, CommandFailed, Refused
-from console.session import now
+from console.errors import BadUse, CommandFailed, NotPermitted, Refused
+from console.session import now, stoppable
 from settings import CALLBACK
 from store import authorizations
 from store.authorizations import Answered
@@ -41,12 +41,17 @@ class Granted:
 def content(file: Path, what: str) -> str:
     """Return the one word that a file holds, or the first line of stdin for `-`. Raises BadUse."""
     try:
-        found = (sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")).strip()
+        found = (_line() if str(file) == "-" else file.read_text(encoding="utf-8")).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise BadUse(f"the file with the {what} cannot be read: {error}") from None
     if not found or not found.isprintable() or " " in found:
         raise BadUse(f"the file with the {what} must hold it and nothing else, on one line")
     return found
+
+
+def _line() -> str:
+    with stoppable():
+        return sys.stdin.readline()
 
 
 def read_token(file: Path, kind: Literal["personal_access_token", "service_account"]) -> Granted:
@@ -61,7 +66,7 @@ async def by_pasting(site: str, app: oauth.App) -> Granted:
     _say_address(address, oauth.OUT_OF_BAND)
     sys.stderr.write("Paste the code that Asana shows: ")
     sys.stderr.flush()
-    code = _code(sys.stdin.readline().strip(), state)
+    code = _code(_line().strip(), state)
     return await _exchanged(site, app, code, verifier, oauth.OUT_OF_BAND)
 
 
@@ -132,8 +137,11 @@ async def _exchanged(site: str, app: oauth.App, code: str, verifier: str, redire
     try:
         grant = await oauth.exchange_code(site, app, code, verifier, redirect)
     except GrantLost as error:
-        error.particulars = f"{error.particulars} {_to_register(redirect)}".strip()
-        raise
+        said = f' (Asana says "{error.said}")' if error.said else ""
+        raise NotPermitted(
+            f"Asana does not take this code{said}: it is wrong, was used, or is too old. Run the command again;"
+            f" if that does not help, {_to_register(redirect)}"
+        ) from None
     if grant.refresh_token is None:
         raise CommandFailed("Asana gave no refresh token, so the connection would end within the hour")
     return Granted("oauth", grant.access_token, grant.refresh_token, grant.expires_in)

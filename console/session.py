@@ -2,8 +2,10 @@
 
 import asyncio
 import getpass
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+import signal
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -20,6 +22,20 @@ T = TypeVar("T")
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Carry out the asynchronous part of a command."""
     return asyncio.run(work)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let Ctrl-C end a read that blocks the loop at once: asyncio's own handler only ends what awaits."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def now() -> datetime:

@@ -48,6 +48,14 @@ class Standing:
         sees_log = any(one.log == "yes" for one in self.organizations)
         return not sees_log and any(one.role in {"admin", "guest", "view only"} for one in self.organizations)
 
+    def is_likely_a_service_account(self) -> bool:
+        """Say whether a token given as a person's seems to be a service account's.
+
+        It sees an audit log, which no person's token does, or Asana shows its membership nowhere.
+        """
+        nowhere = bool(self.organizations) and all(one.role is None for one in self.organizations)
+        return nowhere or any(one.log == "yes" for one in self.organizations)
+
     def serves(self) -> dict[str, str]:
         """Say what can be had with it: `yes`, or why not."""
         if self.kind == "service_account":
@@ -93,7 +101,8 @@ async def look(base: Base, token: str, kind: CredentialKind) -> Standing:
 
 
 async def _organization(client: AsanaClient, one: Workspace, me: Caller, kind: CredentialKind) -> Organization:
-    log = await _log(client, one) if kind == "service_account" else "for service accounts only"
+    # A person's token from a file may be a service account's by mistake: only the log tells.
+    log = await _log(client, one) if kind != "oauth" else "for service accounts only"
     return Organization(one.gid, one.name, await _role(client, one, me), log)
 
 

@@ -87,10 +87,11 @@ class SealedGrant:
     expires_at: datetime | None = None
 
 
-async def get(connection: Connection, alias: str) -> AsanaConnection | None:
-    """Return the connection with this alias."""
+async def get(connection: Connection, alias: str, *, lock: bool = False) -> AsanaConnection | None:
+    """Return the connection with this alias; its row locked if `lock`, so that no profile comes to stand on it."""
+    query = _CONNECTION + sql.SQL("WHERE c.alias = %s" + (" FOR UPDATE OF c" if lock else ""))
     async with connection.cursor(row_factory=class_row(AsanaConnection)) as cursor:
-        await cursor.execute(_CONNECTION + sql.SQL("WHERE c.alias = %s"), [alias])
+        await cursor.execute(query, [alias])
         return await cursor.fetchone()
 
 

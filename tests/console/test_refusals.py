@@ -162,7 +162,7 @@ def test_only_a_look_alike_is_unlimited(seats: Seats) -> None:
 
 def test_a_plain_http_address_elsewhere(seats: Seats) -> None:
     ended = seats("connect", "acme", "--url=http://asana.example", "--token-file=-", stdin="t\n")
-    assert_refused(ended, REFUSED, "https")
+    assert_refused(ended, USAGE, "--url: the base URL must be https")
 
 
 def test_another_asana_under_a_used_alias(drafted: Seats, asana: Running) -> None:
