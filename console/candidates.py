@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from console.errors import BadUse, NotFound
-from console.finding import PersonName, ProfileName, a_profile, the_person
+from console.finding import PersonName, ProfileName, a_profile, check_named, the_person
 from console.output import AsJson, Sheet, at, facts, named, show
 from console.session import database, now, run
 from console.style import examples
@@ -75,6 +75,7 @@ def explain(
 
 
 async def _where(connection: Connection, person: str) -> Profile:
+    check_named(person)
     known = await profiles.all_of(connection)
     found = [one for one in known if await readings.user_gids(connection, one.id, person)]
     if not found:

@@ -6,16 +6,17 @@ the days do not fit, they go on below.
 
 import shutil
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 
 import typer
 
 from console.finding import ProfileName, a_profile
 from console.output import UNBOUNDED, AsJson, Sheet, at, named, show
+from console.profile_rule import remarks_on
 from console.session import database, now, run
 from console.style import examples
-from rules.evidence import Source
+from rules.evidence import DECLARATIONS, Source
 from store import coverage as figures
 from store.coverage import Day, Picture, Totals
 from store.profiles import Profile
@@ -29,6 +30,7 @@ MARGIN = 15
 """Columns to the left of the days: the longest source's name and two more."""
 NARROWEST = 14
 MONDAY = 0
+ONE_MINUTE = timedelta(minutes=1)
 
 
 def coverage(
@@ -41,13 +43,14 @@ def coverage(
     The last day of a source counts up to its newest coverage. People whom a source does not know are grouped by reason.
     """
 
-    async def read() -> tuple[Profile, Picture]:
+    async def read() -> tuple[Profile, Picture, list[str]]:
         async with database() as connection:
-            found = await a_profile(connection, profile)
-            return found, await figures.picture(connection, found.id, days=days, zone=found.time_zone, now=now())
+            found, moment = await a_profile(connection, profile), now()
+            seen = await figures.picture(connection, found.id, days=days, zone=found.time_zone, now=moment)
+            return found, seen, await remarks_on(connection, found, moment)
 
-    found, seen = run(read())
-    show(_document(found, seen), *_told(found, seen), as_json=as_json)
+    found, seen, remarks = run(read())
+    show(_document(found, seen) | {"remarks": remarks}, *_told(found, seen), *remarks, as_json=as_json)
 
 
 def _told(profile: Profile, seen: Picture) -> list[Sheet | str]:
@@ -59,7 +62,19 @@ def _told(profile: Profile, seen: Picture) -> list[Sheet | str]:
     width = shutil.get_terminal_size((UNBOUNDED, 24)).columns
     lines = list(drawn(seen.days, max(NARROWEST, width - MARGIN)))
     legend = [LEGEND, ECONOMICAL] if profile.sweep == "economical" else [LEGEND]
-    return ["\n".join([*lines, *legend, ""]), totals, *_unknown(seen)]
+    return ["\n".join([*lines, *legend, ""]), totals, _lags(seen.sources), *_unknown(seen)]
+
+
+def _lags(sources: Sequence[Source]) -> str:
+    """Say why a source claims less than it was asked for: some of what happened last shows in it only later."""
+    late = [
+        f"{source.replace('_', ' ')} by {named(DECLARATIONS[source].lag // ONE_MINUTE, 'minute')}"
+        for source in sources
+        if source != "member_export"
+    ]
+    told = f"A claim ends before the asking, for late acts ({', '.join(late)})" if late else ""
+    export = "a member export claims until it was exported" if "member_export" in sources else ""
+    return f"{'; '.join(filter(None, (told, export)))}."
 
 
 def _next(profile: Profile) -> str:
@@ -120,7 +135,15 @@ def _totals(profile: Profile, totals: Sequence[Totals]) -> Sheet:
         )
         for one in totals
     ]
-    columns = ("source", "seen on all days", "never asked", "no answer", "oldest until", "newest until", "last asked")
+    columns = (
+        "source",
+        "seen on all days",
+        "never asked",
+        "no answer",
+        "oldest claim until",
+        "newest claim until",
+        "asked at",
+    )
     return Sheet(columns, rows, numbers=frozenset(columns[1:4]))
 
 

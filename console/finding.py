@@ -63,8 +63,15 @@ async def zone_of(connection: Connection, name: str | None) -> str:
     return "UTC" if name is None else (await a_profile(connection, name)).time_zone
 
 
+def check_named(person: str) -> None:
+    """Raise BadUse where nothing stands for a person."""
+    if not person.strip():
+        raise BadUse("say who it is: an e-mail, a gid or a subscription id")
+
+
 async def the_person(connection: Connection, profile: Profile, person: str) -> str:
     """Return the gid of somebody who has or had a seat in the profile's organization; raise NotFound or BadUse."""
+    check_named(person)
     gids = await readings.user_gids(connection, profile.id, person)
     if not gids:
         raise NotFound(f"profile {profile.name} knows nobody by {person}; give an e-mail, a gid or a subscription id")

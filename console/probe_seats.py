@@ -7,6 +7,7 @@ answer that says nothing about a claim leaves it unsettled. What is seen is said
 from asana_api.answers import Membership
 from asana_api.client import AsanaClient
 from asana_api.errors import AsanaError, BadAnswer, NotThere, NotUnderstood, RestartListing
+from console.output import named
 from store.probes import Outcome
 
 NOBODY = "999999999999999999"
@@ -36,7 +37,7 @@ class SeatTrials:
                     break
         except BadAnswer as error:
             return [(one, "refuted", error.particulars) for one in ("membership-fields", "page-has-way-on")]
-        told = f"{sum(sizes)} memberships on {len(sizes)} pages"
+        told = f"{named(sum(sizes), 'membership')} on {named(len(sizes), 'page')}"
         at_most = outcome_of(against=max(sizes) > 100, in_favour=offset is not None or len(sizes) > 1)
         return [
             ("membership-fields", "confirmed" if sum(sizes) else "unsettled", f"{told}, all with these fields"),

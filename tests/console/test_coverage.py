@@ -85,10 +85,18 @@ class TestOfAProfile:
         assert "\x1b" not in wide
         assert len([line for line in wide.split("One character")[0].splitlines() if line.startswith("tasks")]) == 1
         assert "The sweep is economical" in wide
+        assert "A claim ends before the asking, for late acts (tasks by 2 minutes, search by 2 minutes)." in wide
         narrow = known("coverage", "acme", COLUMNS="50").out
         picture = narrow.split("One character")[0].splitlines()
         assert len([line for line in picture if line.startswith("tasks")]) == 2
         assert max(map(len, picture)) <= 50
+
+    def test_where_the_rule_looks_back_further_it_says_from_when_on_anybody_is_judged(self, known: Seats) -> None:
+        assert known.ok("coverage", "acme")["remarks"] == []
+        known.ok("profile", "set", "acme", "--threshold-days=100")
+        (remark,) = known.ok("coverage", "acme")["remarks"]
+        assert "for the next 10 days nobody can be judged by tasks" in remark
+        assert remark in known("coverage", "acme").out
 
     def test_a_stream_counts_for_everybody(self, known: Seats, database: Database) -> None:
         evidence_rows.execute(

@@ -102,3 +102,10 @@ def test_a_stream_speaks_of_everybody(known: Seats, database: Database) -> None:
 def test_somebody_of_another_organization_is_not_found(known: Seats) -> None:
     assert known("explain", "101", "--profile=other").code == 3
     assert known.ok("explain", "101")["profile"] == "acme"
+
+
+@pytest.mark.parametrize("more", [[], ["--profile=acme"]])
+def test_nobody_has_no_name(known: Seats, more: list[str]) -> None:
+    for person in ("", " "):
+        ended = known("explain", person, *more)
+        assert (ended.code, "say who it is" in ended.err) == (2, True)

@@ -17,7 +17,7 @@ from sandbox.asana.removals import Removal
 from store import housekeeping
 from store.runs import Run
 from tests.conftest import Database
-from tests.workers.actor_stage import Row, Stage, actor_stage
+from tests.workers.actor_stage import KEY, Row, Stage, actor_stage
 
 REMOVE = "/workspaces/{workspace_gid}/removeUser"
 MEMBERSHIPS = "/workspaces/{workspace_gid}/workspace_memberships"
@@ -117,7 +117,7 @@ async def reclaim_stage(
     asana: Running, database: Database, *, people: int = 3, asana_plan: AsanaPlan = "free", **settings: object
 ) -> AsyncIterator[Plan]:
     """Open a stage after one cycle, with an approved plan for so many people."""
-    async with actor_stage(asana, database, asana_plan, **settings) as stage:
+    async with actor_stage(asana, database, asana_plan, "acme", KEY, **settings) as stage:
         await stage.run("cycle")
         plan_hash = await stage.approved_plan(limit=people)
         rows = await stage.rows(f"SELECT user_gid FROM plan_item WHERE plan_hash = '{plan_hash}' ORDER BY position")
