@@ -6,6 +6,7 @@ row was written by us. Therefore each sealed value names its row, and is refused
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Literal
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -72,6 +73,15 @@ class Sealing:
             raise SealBroken(f"{row} holds a value that was sealed for {content['row']}; connect again")
         value: str = content["value"]
         return value
+
+    def sealed_at(self, sealed: bytes) -> datetime | None:
+        """Return when a value was sealed, to the second; None if no key of ours sealed it."""
+        for fernet in self._each:
+            try:
+                return datetime.fromtimestamp(fernet.extract_timestamp(sealed), UTC)
+            except InvalidToken:
+                continue
+        return None
 
     def key_of(self, sealed: bytes) -> int | None:
         """Return the place of the key that sealed this, 1 for the newest; None if it is none of ours."""

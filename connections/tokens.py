@@ -9,6 +9,7 @@ because an operator may have connected again meanwhile; only then does the conne
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -19,10 +20,10 @@ from connections.flight import Connect
 from connections.sealing import Sealing, connection_row, credential_row
 from store import connections
 from store.connect import Connection
-from store.connections import AsanaConnection, Credential, Holder
+from store.connections import AsanaConnection, Credential, CredentialKind, Holder
 
 EARLY = timedelta(minutes=2)
-"""How long before its end a token is not used any more."""
+"""How long before its end a token is not used any more; of a short-lived one, the second half of its life."""
 IN_ALL = 10.0
 """Seconds for a refresh, from waiting for the row to the commit."""
 
@@ -44,6 +45,25 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+_REFUSED: dict[CredentialKind, str] = {
+    "oauth": "the refresh token any more",
+    "personal_access_token": "the token",
+    "service_account": "the service account's token",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Usable:
+    """A token, and until when it is used: None for one that does not end by itself."""
+
+    token: str = field(repr=False)
+    until: datetime | None
+
+
+def _early(lifetime: timedelta) -> timedelta:
+    return min(EARLY, max(lifetime, timedelta(0)) / 2)
+
+
 class Tokens:
     """The access token of one connection's person or service account, in one event loop."""
 
@@ -60,7 +80,7 @@ class Tokens:
         self._connect, self._connection_id, self._sealing, self._clock = connect, connection_id, sealing, clock
         self._holder: Holder = holder
         self._one_at_a_time = asyncio.Lock()
-        self._kept: tuple[str, datetime | None] | None = None
+        self._kept: _Usable | None = None
 
     async def token(self) -> str:
         """Return a token that has not expired; raise ConnectionIsLost, NotConnected, or TryLater of Asana's errors."""
@@ -72,38 +92,41 @@ class Tokens:
 
     async def _token(self, refused: str | None) -> str:
         async with self._one_at_a_time:
-            if self._kept is None or self._kept[0] == refused or self._ends_soon(self._kept[1]):
+            if self._kept is None or self._kept.token == refused or self._is_over(self._kept.until):
                 self._kept = await self._read_or_refresh(refused)
-            return self._kept[0]
+            return self._kept.token
 
-    def _ends_soon(self, expires_at: datetime | None) -> bool:
-        return expires_at is not None and expires_at - EARLY <= self._clock()
+    def _is_over(self, until: datetime | None) -> bool:
+        return until is not None and until <= self._clock()
 
-    async def _read_or_refresh(self, refused: str | None) -> tuple[str, datetime | None]:
+    async def _read_or_refresh(self, refused: str | None) -> "_Usable":
         async with self._connect() as connection:
             _, credential = await self._rows(connection, lock=False)
             usable = self._usable(credential, refused)
-            if usable is not None:
-                return usable
-            if credential.kind != "oauth":
-                whose = "the service account's" if credential.kind == "service_account" else "the"
-                reason = f"Asana does not accept {whose} token"
-                async with connection.transaction():
-                    await connections.lose(connection, credential, reason, self._clock())
-                raise ConnectionIsLost(credential.alias, reason)
+        if usable is not None:
+            return usable
         return await self._refresh(refused)
 
-    def _usable(self, credential: Credential, refused: str | None) -> tuple[str, datetime | None] | None:
+    def _until(self, credential: Credential) -> datetime | None:
+        """Return until when the stored token is used. It was sealed when it was granted, or later: keys rotate."""
+        ends_at = credential.expires_at
+        if ends_at is None or ends_at <= self._clock() or ends_at - EARLY > self._clock():
+            return ends_at and ends_at - EARLY
+        sealed_at = self._sealing.sealed_at(credential.access_token_sealed)
+        return ends_at - _early(ends_at - sealed_at if sealed_at else 2 * EARLY)
+
+    def _usable(self, credential: Credential, refused: str | None) -> "_Usable | None":
         """Return the stored token, unless it ends soon or is the refused one; raise ConnectionIsLost."""
         if credential.state == "reconnect_needed":
             raise ConnectionIsLost(credential.alias, credential.lost_reason or "the credential is lost")
-        if self._ends_soon(credential.expires_at):
+        until = self._until(credential)
+        if self._is_over(until):
             return None
         row = credential_row(credential.alias, credential.kind, "access_token")
         token = self._sealing.open(credential.access_token_sealed, row)
-        return None if token == refused else (token, credential.expires_at)
+        return None if token == refused else _Usable(token, until)
 
-    async def _refresh(self, refused: str | None) -> tuple[str, datetime | None]:
+    async def _refresh(self, refused: str | None) -> "_Usable":
         try:
             async with asyncio.timeout(IN_ALL):
                 tried: bytes | None = None
@@ -116,9 +139,7 @@ class Tokens:
         except (TimeoutError, psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled):
             raise Unreachable(f"the token could not be refreshed within {IN_ALL:g} seconds") from None
 
-    async def _locked_refresh(
-        self, connection: Connection, refused: str | None, tried: bytes | None
-    ) -> tuple[str, datetime | None]:
+    async def _locked_refresh(self, connection: Connection, refused: str | None, tried: bytes | None) -> "_Usable":
         lost: ConnectionIsLost | None = None
         async with connection.transaction():
             await connections.limit_this_transaction(connection, IN_ALL)
@@ -126,23 +147,23 @@ class Tokens:
             usable = self._usable(credential, refused)
             if usable is not None:
                 return usable
-            assert credential.refresh_token_sealed is not None  # the table says so for OAuth
-            if credential.refresh_token_sealed != tried:
+            # What does not end by itself has no refresh token, and was refused.
+            if credential.refresh_token_sealed not in {tried, None}:
                 return await self._ask_asana(connection, known, credential)
-            lost = ConnectionIsLost(credential.alias, "Asana does not accept the refresh token any more")
+            lost = ConnectionIsLost(credential.alias, f"Asana does not accept {_REFUSED[credential.kind]}")
+            # The row is locked: it is what was looked at, though it may have been sealed anew just before.
             await connections.lose(connection, credential, lost.reason, self._clock())
         raise lost
 
-    async def _ask_asana(
-        self, connection: Connection, known: AsanaConnection, credential: Credential
-    ) -> tuple[str, datetime | None]:
+    async def _ask_asana(self, connection: Connection, known: AsanaConnection, credential: Credential) -> "_Usable":
         sealed, row = credential.refresh_token_sealed, credential_row(credential.alias, "oauth", "refresh_token")
         assert sealed is not None
         try:
             grant = await refresh(known.base_url, app_of(known, self._sealing), self._sealing.open(sealed, row))
         except GrantLost:
             raise _RefusedByAsana(sealed) from None
-        expires_at = self._clock() + timedelta(seconds=grant.expires_in)
+        lifetime = timedelta(seconds=grant.expires_in)
+        expires_at = self._clock() + lifetime
         access_row = credential_row(credential.alias, "oauth", "access_token")
         await connections.keep_refreshed(
             connection,
@@ -151,7 +172,7 @@ class Tokens:
             refresh_token_sealed=self._sealing.seal(grant.refresh_token, row) if grant.refresh_token else sealed,
             expires_at=expires_at,
         )
-        return grant.access_token, expires_at
+        return _Usable(grant.access_token, expires_at - _early(lifetime))
 
     async def _rows(self, connection: Connection, *, lock: bool) -> tuple[AsanaConnection, Credential]:
         known = await connections.by_id(connection, self._connection_id)

@@ -4,7 +4,7 @@ import sys
 
 from connections import rotating
 from connections.rotating import Sealed
-from connections.sealing import Sealing, new_key
+from connections.sealing import KeysUnfit, Sealing, new_key
 from console.errors import CommandFailed
 from console.output import AsJson, Sheet, named, show
 from console.session import database, run, sealing
@@ -23,7 +23,9 @@ def new(as_json: AsJson = False) -> None:
 @app.command("status", epilog=examples("keys status", "keys status --json"))
 def status(as_json: AsJson = False) -> None:
     """Say how many sealed values stand under which key; an old key may go when none does."""
-    _show(run(_status(sealing())), as_json=as_json)
+    sealed = run(_status(sealing()))
+    _show(sealed, as_json=as_json)
+    _check_that_any_opens(sealed)
 
 
 @app.command("rotate", epilog=examples("keys rotate", "keys rotate --json"))
@@ -35,8 +37,17 @@ def rotate(as_json: AsJson = False) -> None:
     """
     sealed = run(_rotate(sealing()))
     _show(sealed, as_json=as_json)
+    _check_that_any_opens(sealed)
     if sealed.older or sealed.unreadable:
         raise CommandFailed(f"{named(sealed.older + len(sealed.unreadable), 'value')} not under the newest key")
+
+
+def _check_that_any_opens(sealed: Sealed) -> None:
+    if sealed.unreadable and not sealed.by_key:
+        raise KeysUnfit(
+            f"none of {named(sealed.values, 'sealed value')} opens with these keys: SEATKEEPER_KEYS holds others than"
+            " those that sealed them"
+        )
 
 
 async def _status(seal: Sealing) -> Sealed:
@@ -70,7 +81,12 @@ def _show(sealed: Sealed, *, as_json: bool) -> None:
     }
     keys = [("1, the newest" if key == 1 else str(key), count) for key, count in sorted(sealed.by_key.items())]
     parts: list[Sheet | str] = [
-        Sheet(("key", "values"), keys, empty="Nothing is sealed.", numbers=frozenset({"values"}))
+        Sheet(
+            ("key", "values"),
+            keys,
+            empty="No value opens." if sealed.unreadable else "Nothing is sealed.",
+            numbers=frozenset({"values"}),
+        )
     ]
     if sealed.resealed:
         parts.insert(0, f"Sealed anew: {named(sealed.resealed, 'value')}.")
