@@ -45,7 +45,11 @@ class ListedUser:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How many people a listing has, and how many of the known ones it does not show."""
+    """How many people a listing has, and how many of the known ones it does not show.
+
+    Of those who would be new and whom the listing of users does not have: `unasked` were not asked for by themselves
+    yet, `unconfirmed` were, and have no membership or none that Asana tells.
+    """
 
     memberships: int
     users: int
@@ -53,6 +57,8 @@ class Comparison:
     contradictions: int
     known: int
     missing: int
+    unasked: int
+    unconfirmed: int
 
 
 async def stage_memberships(
@@ -126,7 +132,7 @@ async def compare(connection: Connection, run: Run) -> Comparison:
     async with connection.cursor(row_factory=class_row(Comparison)) as cursor:
         await cursor.execute(
             """WITH seat AS MATERIALIZED (
-                   SELECT user_gid, count(*) AS times
+                   SELECT user_gid, count(*) AS times, bool_or(confirmed) AS confirmed
                      FROM listed_membership WHERE run_id = %(run)s AND is_active GROUP BY user_gid
                ), contradiction AS (
                    SELECT FROM listed_membership m JOIN seat USING (user_gid)
@@ -137,13 +143,21 @@ async def compare(connection: Connection, run: Run) -> Comparison:
                    SELECT count(*) AS everybody, count(*) FILTER (WHERE seat.user_gid IS NULL) AS missing
                      FROM subscription s LEFT JOIN seat ON seat.user_gid = s.user_gid
                     WHERE s.profile_id = %(profile)s AND s.state = 'active'
+               ), stranger AS (
+                   SELECT count(*) FILTER (WHERE a.user_gid IS NULL) AS unasked, count(a.user_gid) AS unconfirmed
+                     FROM seat LEFT JOIN asked_absence a ON a.run_id = %(run)s AND a.user_gid = seat.user_gid
+                    WHERE NOT seat.confirmed
+                      AND NOT EXISTS (SELECT FROM subscription s WHERE s.profile_id = %(profile)s
+                                         AND s.state = 'active' AND s.user_gid = seat.user_gid)
+                      AND NOT EXISTS (SELECT FROM listed_user u
+                                       WHERE u.run_id = %(run)s AND u.user_gid = seat.user_gid)
                )
                SELECT (SELECT count(*) FROM listed_membership WHERE run_id = %(run)s AND NOT confirmed) AS memberships,
                       (SELECT count(*) FROM listed_user WHERE run_id = %(run)s) AS users,
                       (SELECT count(*) FROM seat) AS seats,
                       (SELECT count(*) FROM contradiction) AS contradictions,
-                      everybody AS known, missing
-                 FROM known""",
+                      everybody AS known, missing, unasked, unconfirmed
+                 FROM known, stranger""",
             {"run": run.id, "profile": run.profile_id},
         )
         row = await cursor.fetchone()
@@ -166,8 +180,36 @@ async def to_confirm(connection: Connection, run: Run, limit: int) -> list[str]:
     return [row[0] for row in await cursor.fetchall()]
 
 
+async def strangers(connection: Connection, run: Run, limit: int) -> list[str]:
+    """Return the gids of people who would be new, are not among the users, and were not asked for yet."""
+    await connection.execute(_WITHOUT_FIGURES)
+    cursor = await connection.execute(
+        """SELECT l.user_gid FROM listed_membership l
+            WHERE l.run_id = %(run)s AND l.is_active
+              AND NOT EXISTS (SELECT FROM subscription s WHERE s.profile_id = %(profile)s
+                                 AND s.state = 'active' AND s.user_gid = l.user_gid)
+              AND NOT EXISTS (SELECT FROM listed_user u WHERE u.run_id = %(run)s AND u.user_gid = l.user_gid)
+              AND NOT EXISTS (SELECT FROM asked_absence a WHERE a.run_id = %(run)s AND a.user_gid = l.user_gid)
+            GROUP BY l.user_gid HAVING NOT bool_or(l.confirmed)
+            ORDER BY l.user_gid LIMIT %(limit)s""",
+        {"run": run.id, "profile": run.profile_id, "limit": limit},
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
 async def merge(connection: Connection, run: Run, now: datetime) -> dict[str, int]:
-    """Make the complete listing the truth, say each difference, and drop the listing; return the counts by event."""
+    """Make the complete listing the truth, say each difference, and drop the listing; return the counts by event.
+
+    Whoever would be new, was asked for by themselves and not confirmed counts as not listed.
+    """
+    await connection.execute(_WITHOUT_FIGURES)
+    await connection.execute(
+        """DELETE FROM listed_membership l USING asked_absence a
+            WHERE l.run_id = %(run)s AND a.run_id = %(run)s AND a.user_gid = l.user_gid AND NOT l.confirmed
+              AND NOT EXISTS (SELECT FROM subscription s WHERE s.profile_id = %(profile)s
+                                 AND s.state = 'active' AND s.user_gid = l.user_gid)""",
+        {"run": run.id, "profile": run.profile_id},
+    )
     await connection.execute(
         "SELECT set_config('seatkeeper.run', %s, true), set_config('seatkeeper.now', %s, true)",
         [str(run.id), now.isoformat()],

@@ -7,6 +7,7 @@ spliced. Only a complete listing is compared.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 
 from asana_api.answers import Membership, User
@@ -14,11 +15,12 @@ from asana_api.errors import BadAnswer, NeedsOperator, NotAuthorized, NotThere, 
 from asana_api.patience import patiently
 from messages.commands import DownloadSubscriptions
 from messages.events import SubscriptionsDownloaded
-from rules.completeness import Listing, trouble_with
+from rules.completeness import Listing, most_unconfirmed, trouble_with
 from store import endings, listings, slices
 from store.connect import Connection
 from store.listings import Comparison
 from store.outbox import say
+from store.runs import Run
 from workers.keeping import Keeping, Progress, listed
 from workers.listing import Reader
 from workers.slicing import RunRefused, Slice, in_slice
@@ -96,13 +98,16 @@ async def _compare(piece: Slice, asana: Asana, progress: Progress) -> bool:
     """Compare a complete listing with what is known and end the run; False if the slice's time was used up before.
 
     Pages are no snapshot: a person can slip between two of them. So each known person whom the listing does not show
-    is asked for first.
+    is asked for first. So is each new one whom the listing of users does not have: a page may be of other people.
     """
-    if not await _merged(piece, progress, only_if_all_are_there=True):
-        if not await _confirm_the_missing(piece, asana, progress):
-            return False
-        await _merged(piece, progress)
-    return True
+    open_questions = await _merged(piece, progress, only_if_all_are_there=True)
+    if open_questions is None:
+        return True
+    if not await _confirm_the_missing(piece, asana, progress):
+        return False
+    if not await _confirm_the_strangers(piece, asana, progress, open_questions):
+        return False
+    return await _merged(piece, progress) is None
 
 
 async def _believable(connection: Connection, piece: Slice, progress: Progress) -> Comparison:
@@ -117,6 +122,7 @@ async def _believable(connection: Connection, piece: Slice, progress: Progress) 
         seats=found.seats,
         known=found.known,
         missing=found.missing,
+        unconfirmed=found.unconfirmed,
     )
     if (trouble := trouble_with(listing)) is not None:
         raise RunRefused(trouble)
@@ -128,24 +134,46 @@ async def _confirm_the_missing(piece: Slice, asana: Asana, progress: Progress) -
 
     They come a thousand at a time, are asked for some at once, and each such group's answers are committed.
     """
-    while True:
-        async with piece.station.transaction() as connection:
-            gids = await listings.to_confirm(connection, piece.run, ASKED_FOR)
-        if not gids:
-            return True
-        for first in range(0, len(gids), CONFIRMED_AT_ONCE):
-            await _confirm(piece, asana, progress, gids[first : first + CONFIRMED_AT_ONCE])
+    while gids := await _to_ask_for(piece, listings.to_confirm):
+        for group in _groups(gids):
+            await _confirm(piece, asana, progress, group)
             if piece.is_over():
                 return False
+    return True
 
 
-async def _confirm(piece: Slice, asana: Asana, progress: Progress, gids: list[str]) -> None:
+async def _confirm_the_strangers(piece: Slice, asana: Asana, progress: Progress, found: Comparison) -> bool:
+    """Ask for each new person who is not among the users, in the same way; not further than makes the run fail."""
+    unconfirmed, most = found.unconfirmed, most_unconfirmed(found.seats)
+    while gids := await _to_ask_for(piece, listings.strangers):
+        for group in _groups(gids):
+            unconfirmed += len(group) - await _confirm(piece, asana, progress, group)
+            if unconfirmed > most:
+                return True
+            if piece.is_over():
+                return False
+    return True
+
+
+async def _to_ask_for(piece: Slice, whom: Callable[[Connection, Run, int], Awaitable[list[str]]]) -> list[str]:
+    async with piece.station.transaction() as connection:
+        return await whom(connection, piece.run, ASKED_FOR)
+
+
+def _groups(gids: list[str]) -> Iterator[list[str]]:
+    for first in range(0, len(gids), CONFIRMED_AT_ONCE):
+        yield gids[first : first + CONFIRMED_AT_ONCE]
+
+
+async def _confirm(piece: Slice, asana: Asana, progress: Progress, gids: list[str]) -> int:
+    """Ask for these people at once, and commit the answers; return how many have a seat."""
     async with together() as group:
         asking = [group.create_task(_ask_for(asana, gid)) for gid in gids]
     answers = [task.result() for task in asking]
     async with piece.station.transaction() as connection:
         await piece.checkpoint(connection, asdict(progress), progress.counts())
         await _stage_answers(connection, piece, dict(zip(gids, answers, strict=True)))
+    return sum(isinstance(answer, Membership) for answer in answers)
 
 
 async def _ask_for(asana: Asana, user_gid: str) -> Membership | bool:
@@ -168,14 +196,15 @@ async def _stage_answers(connection: Connection, piece: Slice, answers: dict[str
         await listings.stage_absences(connection, piece.run, gids, proven=proven)
 
 
-async def _merged(piece: Slice, progress: Progress, *, only_if_all_are_there: bool = False) -> bool:
-    """Make the listing the truth, and end the run; False, and nothing is changed, if somebody is missing."""
+async def _merged(piece: Slice, progress: Progress, *, only_if_all_are_there: bool = False) -> Comparison | None:
+    """Make the listing the truth, and end the run: None. If somebody has to be asked for first, nothing is changed."""
     run, now = piece.run, piece.now()
     async with piece.station.transaction() as connection:
         found = await _believable(connection, piece, progress)
-        if found.missing and only_if_all_are_there:
-            return False
+        if found.unasked or (found.missing and only_if_all_are_there):
+            return found
         counts = {**progress.counts(), **await listings.merge(connection, run, now)}
+        counts |= {"unconfirmed": found.unconfirmed} if found.unconfirmed else {}
         assert run.started_at is not None
         event = SubscriptionsDownloaded(profile=run.profile, run_id=run.id, as_of=run.started_at, counts=counts)
         await say(
@@ -187,4 +216,4 @@ async def _merged(piece: Slice, progress: Progress, *, only_if_all_are_there: bo
             now=now,
         )
         await endings.finish(connection, run, counts=counts, now=now)
-    return True
+    return None

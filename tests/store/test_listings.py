@@ -91,6 +91,39 @@ async def test_who_is_missing_is_asked_for_once(database: Database) -> None:
         assert (await listings.compare(owner, run)).memberships == 1, "the confirmed one is not of the listing"
 
 
+async def test_who_would_be_new_and_is_no_user_is_asked_for_once(database: Database) -> None:
+    async with acme(database) as (owner, profile):
+        for gid in ("1", "2"):
+            await add_subscription(owner, profile, gid)
+        await owner.execute(
+            "UPDATE subscription SET state = 'gone', gone_because = 'missing', gone_at = %s WHERE user_gid = '2'", [NOW]
+        )
+        run = await start_run(owner, profile, "download")
+        rows = [listed("1"), listed("2"), listed("3"), listed("4"), listed("4"), listed("5", is_active=False)]
+        await listings.stage_memberships(owner, run, [*rows, listed("6")])
+        await listings.stage_users(owner, run, [ListedUser("3", "Ann", None)])
+        assert await listings.strangers(owner, run, 10) == ["2", "4", "6"], "not the known one, and not the user"
+        assert await listings.strangers(owner, run, 1) == ["2"]
+        await listings.stage_memberships(owner, run, [listed("4")], confirmed=True)
+        await listings.stage_absences(owner, run, ["2"], proven=False)
+        found = await listings.compare(owner, run)
+        assert (found.unasked, found.unconfirmed) == (1, 1)
+        assert await listings.strangers(owner, run, 10) == ["6"]
+
+
+async def test_who_would_be_new_and_is_not_confirmed_is_not_found(database: Database) -> None:
+    async with acme(database) as (owner, profile):
+        other = await add_profile(owner, "other")
+        await complete(owner, other)
+        await add_subscription(owner, other, "2")
+        run = await start_run(owner, profile, "download")
+        await listings.stage_memberships(owner, run, [listed("3")], confirmed=True)
+        await listings.stage_absences(owner, run, ["1"], proven=False)
+        assert (await merged(owner, run, listed("1"), listed("2"), listed("3"), absent=("2",)))["found"] == 1
+        cursor = await owner.execute("SELECT user_gid FROM subscription WHERE profile_id = %s", [profile])
+        assert await cursor.fetchall() == [("3",)]
+
+
 async def test_only_a_proven_absence_is_gone(database: Database) -> None:
     async with acme(database) as (owner, profile):
         for gid in ("1", "2", "3"):

@@ -18,6 +18,7 @@ WHOLE = Listing(
     seats=1000,
     known=1000,
     missing=0,
+    unconfirmed=0,
 )
 
 
@@ -34,6 +35,11 @@ WHOLE = Listing(
         ({"known": 10, "missing": FEW}, None),
         ({"known": 10, "missing": FEW + 1}, "6 of 10 known people are missing"),
         ({"known": 0, "missing": 0}, None),
+        ({"unconfirmed": 50}, None),
+        ({"unconfirmed": 51}, "51 of 1000 listed people are not among the users"),
+        ({"seats": 20, "unconfirmed": FEW}, None),
+        ({"seats": 20, "unconfirmed": FEW + 1}, "6 of 20 listed people are not among the users"),
+        ({"seats": 4, "known": 0, "unconfirmed": 4}, "nobody at all"),
     ],
 )
 def test_what_a_listing_is_not_believed_for(changed: dict[str, Any], words: str | None) -> None:
