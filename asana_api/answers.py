@@ -108,6 +108,7 @@ class Task(Answered):
     completed_at: Moment | None
     completed_by: Ref | None
     modified_at: Moment
+    assignee: Ref | None
 
     @property
     def created_by_gid(self) -> str | None:
@@ -119,11 +120,15 @@ class Task(Answered):
         """Who completed the task; None if nobody did, or Asana does not say."""
         return self.completed_by.gid if self.completed_by else None
 
+    @property
+    def assignee_gid(self) -> str | None:
+        """Who has the task; None if nobody has."""
+        return self.assignee.gid if self.assignee else None
+
 
 class FoundTask(Task):
-    """A task as the search gives it, with the people through whom it is found."""
+    """A task as the search gives it, with the other people through whom it is found."""
 
-    assignee: Ref | None
     followers: list[Ref]
 
 

@@ -42,7 +42,7 @@ MEMBERSHIP_FIELDS = (
     "user,user.name,is_active,is_admin,is_guest,is_view_only,created_at,"
     "vacation_dates,vacation_dates.start_on,vacation_dates.end_on"
 )
-TASK_FIELDS = "created_at,created_by,completed_at,completed_by,modified_at"
+TASK_FIELDS = "created_at,created_by,completed_at,completed_by,modified_at,assignee"
 STORY_FIELDS = "created_at,created_by,resource_subtype"
 
 _ME = TypeAdapter(Single[Caller])

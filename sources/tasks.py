@@ -5,10 +5,12 @@ search says to use it where consistency matters). It shows what is assigned to t
 account. So it cannot see comments on other people's tasks, tasks made for others, private tasks, or reading.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
+from asana_api.answers import Task
 from asana_api.client import AsanaClient
-from asana_api.errors import AsanaError, NotAuthorized, TryLater
+from asana_api.errors import AsanaError, BadAnswer, NotAuthorized, TryLater
 from asana_api.paging import whole_listing
 from sources.acts import Latest, look_through
 from sources.contract import Asked, Findings
@@ -26,6 +28,7 @@ async def look(client: AsanaClient, organization_gid: str, asked: Asked, *, unti
         tasks = await whole_listing(
             lambda offset: client.task_page(asked.user_gid, organization_gid, asked.since, offset)
         )
+        _only_of(asked.user_gid, tasks)
         await look_through(client, tasks, latest)
     except (TryLater, NotAuthorized):
         raise
@@ -35,3 +38,10 @@ async def look(client: AsanaClient, organization_gid: str, asked: Asked, *, unti
         found.covered[asked.user_gid] = (asked.since, until)
     found.acts += latest.acts
     return found
+
+
+def _only_of(user_gid: str, tasks: Iterable[Task]) -> None:
+    """BadAnswer for a task that is not the person's: what was asked of them was answered of somebody else."""
+    for task in tasks:
+        if task.assignee_gid != user_gid:
+            raise BadAnswer(f"task/{task.gid} is not assigned to whom it was asked for")

@@ -17,7 +17,7 @@ REQUIRED = {
     "membership_page": ["gid", "user", "is_active", "is_admin", "is_guest", "is_view_only", "created_at"],
     "membership_of": ["gid", "user", "is_active", "is_admin", "is_guest", "is_view_only", "created_at"],
     "user_page": ["gid", "name"],
-    "task_page": ["gid", "created_at", "created_by", "completed_at", "completed_by", "modified_at"],
+    "task_page": ["gid", "created_at", "created_by", "completed_at", "completed_by", "modified_at", "assignee"],
     "story_page": ["gid", "created_at", "created_by", "resource_subtype"],
     "workspaces": ["gid", "name", "is_organization"],
 }

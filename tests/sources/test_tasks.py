@@ -135,6 +135,21 @@ async def test_half_an_answer_claims_nothing(
     assert found.covered == {}
 
 
+@pytest.mark.parametrize("assignee", [{"gid": "770000"}, None])
+async def test_tasks_of_somebody_else_claim_nothing(assignee: object, asana: Running, client: AsanaClient) -> None:
+    def of_another(page: object) -> object:
+        assert isinstance(page, dict)
+        page["data"][-1]["assignee"] = assignee
+        return page
+
+    person = _with_two_tasks(asana)
+    assert (await look(client, asana, person)).covered.keys() == {person}
+    asana.faults.add("patch", route=TASKS, patch=of_another)
+    found = await look(client, asana, person)
+    assert "is not assigned to whom it was asked for" in found.troubles[person]
+    assert (found.acts, found.covered) == ([], {})
+
+
 @pytest.mark.parametrize("route", [TASKS, STORIES])
 @pytest.mark.parametrize(("status", "error"), [(429, RateLimited), (500, ServerTrouble), (401, NotAuthorized)])
 async def test_what_says_nothing_about_a_person_is_raised(
