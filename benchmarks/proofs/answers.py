@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from asana_api.errors import AsanaError, TryLater
-from benchmarks.proofs.answers_kinds import KINDS, Bad, Json
+from benchmarks.proofs.answers_kinds import KINDS, Bad
 from benchmarks.proofs.answers_phases import MEMBERSHIPS, PHASES, During, Phase
 from benchmarks.proofs.answers_place import OwnDatabase
 from benchmarks.proofs.answers_scene import ALIAS, PEOPLE, SEED, Endings, Scene, scene
-from benchmarks.proofs.answers_weighing import Beside, Picture, Truth, picture, strangers, wrong
+from benchmarks.proofs.answers_spoiling import Json
+from benchmarks.proofs.answers_weighing import Beside, Picture, Truth, picture, wrong
 from benchmarks.proofs.stage import new_database
 from benchmarks.results import Figure, Result
 from connections.tokens import ConnectionIsLost
@@ -42,7 +43,6 @@ class Row:
     by_kind: dict[str, str] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     not_applicable: dict[str, str] = field(default_factory=dict)
-    strangers: dict[str, int] = field(default_factory=dict)
     fired: int = 0
 
     def add(self, phase: Phase, bad: Bad, outcome: str, violations: Sequence[str]) -> None:
@@ -127,8 +127,6 @@ async def _cell(at: Scene, phase: Phase, bad: Bad, beside: Beside, row: Row) -> 
     violations = wrong(at, phase, beside, after, ended)
     row.add(phase, bad, _outcome(fault.fired, beside.evening, after, ended), violations)
     row.fired += fault.fired
-    if believed := strangers(beside, after):
-        row.strangers[f"{phase.name} / {bad.name}"] = len(believed)
 
 
 def _outcome(fired: int, evening: Picture, after: Picture, ended: Endings) -> str:
@@ -185,7 +183,6 @@ def account(rows: dict[str, Row], kinds: Sequence[Bad]) -> Result:
         "harmless: as without the bad answer; unknown: less is known than without it; put off: asked again later;",
         "failed: the run ended with a reason; not reached: the bad answer was never given, so the cell shows nothing",
         *_left_out(rows),
-        *_strangers(rows),
     ]
     result.measured = {
         "seed": SEED,
@@ -201,11 +198,3 @@ def account(rows: dict[str, Row], kinds: Sequence[Bad]) -> Result:
 def _left_out(rows: dict[str, Row]) -> list[str]:
     reasons = Counter(why for row in rows.values() for why in row.not_applicable.values())
     return [f"left out: {count} cells, because {why}" for why, count in reasons.items()]
-
-
-def _strangers(rows: dict[str, Row]) -> list[str]:
-    believed = {cell: count for row in rows.values() for cell, count in row.strangers.items()}
-    return [
-        f"{cell}: {count} people of nowhere count as seats, unseen and no candidates"
-        for cell, count in believed.items()
-    ]

@@ -3,15 +3,13 @@
 An answer that is well formed and simply untrue is none of them, as long as nothing in it says so: that nobody can tell.
 """
 
-import gzip
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from benchmarks.proofs import answers_spoiling as spoiling
 from sandbox.asana.faults import Fault, Faults, Kind, Patch, Rewrite
 
-Json = Any  # an answer of the look-alike, to be made wrong
 Shape = Literal["token", "one", "seat", "memberships", "users", "workspaces", "tasks", "stories", "search", "log"]
 """What the right answer is made of."""
 
@@ -75,107 +73,6 @@ def _slow_down(name: str, **headers: str) -> Bad:
     )
 
 
-def _items(page: Json) -> list[Json]:
-    data = page.get("data")
-    return data if isinstance(data, list) else [page] if data is None else [data]
-
-
-def _without_gid(_: str) -> Patch:
-    def spoil(page: Json) -> Json:
-        for item in _items(page)[:1]:
-            item.pop("gid", None)
-            item.pop("access_token", None)
-        return page
-
-    return spoil
-
-
-def _time_without_zone(_: str) -> Patch:
-    def spoil(page: Json) -> Json:
-        for item in _items(page):
-            if "created_at" in item:
-                item["created_at"] = "2026-05-01T10:00:00.000"
-        return page
-
-    return spoil
-
-
-def _with_errors(_: str) -> Patch:
-    return lambda page: {**page, "errors": [{"message": "Scripted"}]} if isinstance(page, dict) else page
-
-
-def _round_in_a_circle(_: str) -> Patch:
-    known: list[str] = []
-
-    def spoil(page: Json) -> Json:
-        way_on = page.get("next_page")
-        known.extend([way_on["offset"]] if way_on else [])
-        if known:
-            page["next_page"] = {"offset": known[0], "path": "/", "uri": "/"}
-        return page
-
-    return spoil
-
-
-def _way_on_elsewhere(elsewhere: str) -> Patch:
-    def spoil(page: Json) -> Json:
-        if page.get("next_page"):
-            page["next_page"] |= {"uri": f"{elsewhere}/api/1.0/users", "path": f"{elsewhere}/api/1.0/users"}
-        return page
-
-    return spoil
-
-
-def _offset_is_an_address(elsewhere: str) -> Patch:
-    def spoil(page: Json) -> Json:
-        page["next_page"] = {"offset": f"{elsewhere}/x?offset=1&workspace=2#", "path": elsewhere, "uri": elsewhere}
-        return page
-
-    return spoil
-
-
-def _no_way_on(_: str) -> Patch:
-    def spoil(page: Json) -> Json:
-        page.pop("next_page", None)
-        return page
-
-    return spoil
-
-
-def _of_strangers(_: str) -> Patch:
-    """The people of another organization, as they are there: long idle."""
-
-    def spoil(page: Json) -> Json:
-        for number, item in enumerate(_items(page)):
-            stranger = {"gid": f"77{number:04}", "name": "Somebody else"}
-            if "user" in item:
-                item.update(gid=f"66{number:04}", user=stranger, created_at="2020-01-01T00:00:00.000Z")
-            else:
-                item.update(stranger, email=f"person{number}@elsewhere.example")
-        return page
-
-    return spoil
-
-
-def _nobody(_: str) -> Patch:
-    return lambda _: {"data": [], "next_page": None}
-
-
-def _twice_and_different(_: str) -> Patch:
-    def spoil(page: Json) -> Json:
-        if page["data"]:
-            other = json.loads(json.dumps(page["data"][0]))
-            other |= {"is_admin": not other["is_admin"]} if "is_admin" in other else {"name": "Another name"}
-            page["data"].append(other)
-        return page
-
-    return spoil
-
-
-def _half_gzip(body: bytes) -> bytes:
-    return gzip.compress(body)[:-12]
-
-
 NO_PAGES = "the answer has no pages that it could name"
 NO_ITEMS = "the answer has nothing of the kind"
 PROOF = "an empty list is a right answer there"
@@ -189,7 +86,7 @@ KINDS: tuple[Bad, ...] = (
     Bad("one item is null", body=b'{"data":[null],"next_page":null}'),
     Bad("a web page with 200", "html", body=PAGE, headers=WEB),
     Bad("the right answer as text/html", "bytes", headers=WEB, rewrite=bytes),
-    Bad("gzip that breaks off", "bytes", headers=TYPE | {"content-encoding": "gzip"}, rewrite=_half_gzip),
+    Bad("gzip that breaks off", "bytes", headers=TYPE | {"content-encoding": "gzip"}, rewrite=spoiling.half_gzip),
     Bad("gzip that is none", "bytes", headers=TYPE | {"content-encoding": "gzip"}, rewrite=bytes),
     Bad("a byte order mark", "bytes", rewrite=lambda body: b"\xef\xbb\xbf" + body),
     Bad("UTF-16", "bytes", rewrite=lambda body: body.decode().encode("utf-16")),
@@ -230,20 +127,27 @@ KINDS: tuple[Bad, ...] = (
     Bad("503", status=503, body=b""),
     Bad("504", status=504, body=b""),
     Bad("200 with errors only", body=COMPLAINT),
-    Bad("errors beside the data", "patch", makes=_with_errors),
-    Bad("a field is missing", "patch", makes=_without_gid),
+    Bad("errors beside the data", "patch", makes=spoiling.with_errors),
+    Bad("a field is missing", "patch", makes=spoiling.without_gid),
     Bad(
         "a time without its zone",
         "patch",
-        makes=_time_without_zone,
+        makes=spoiling.time_without_zone,
         of=frozenset({"seat", "memberships", "tasks", "stories", "search", "log"}),
         why_not=NO_ITEMS,
     ),
-    Bad("round in a circle", "patch", makes=_round_in_a_circle, of=PAGED, why_not=NO_PAGES, on_every_page=True),
-    Bad("next_page.uri elsewhere", "patch", makes=_way_on_elsewhere, of=PAGED | LOG, why_not=NO_PAGES),
-    Bad("the offset is an address", "patch", makes=_offset_is_an_address, of=PAGED | LOG, why_not=NO_PAGES),
-    Bad("next_page is missing", "patch", makes=_no_way_on, of=PAGED, why_not=NO_PAGES),
-    Bad("somebody else's people", "patch", makes=_of_strangers, of=OF_PEOPLE, why_not=NO_ITEMS),
-    Bad("nobody at all", "patch", makes=_nobody, of=frozenset({"memberships"}), why_not=PROOF),
-    Bad("one of them twice", "patch", makes=_twice_and_different, of=OF_PEOPLE, why_not=NO_ITEMS),
+    Bad("round in a circle", "patch", makes=spoiling.round_in_a_circle, of=PAGED, why_not=NO_PAGES, on_every_page=True),
+    Bad("next_page.uri elsewhere", "patch", makes=spoiling.way_on_elsewhere, of=PAGED | LOG, why_not=NO_PAGES),
+    Bad("the offset is an address", "patch", makes=spoiling.offset_is_an_address, of=PAGED | LOG, why_not=NO_PAGES),
+    Bad("next_page is missing", "patch", makes=spoiling.no_way_on, of=PAGED, why_not=NO_PAGES),
+    Bad("somebody else's people", "patch", makes=spoiling.of_strangers, of=OF_PEOPLE, why_not=NO_ITEMS),
+    Bad(
+        "another person's tasks",
+        "patch",
+        makes=spoiling.of_another_person,
+        of=frozenset({"tasks"}),
+        why_not=NO_ITEMS,
+    ),
+    Bad("nobody at all", "patch", makes=spoiling.nobody, of=frozenset({"memberships"}), why_not=PROOF),
+    Bad("one of them twice", "patch", makes=spoiling.twice_and_different, of=OF_PEOPLE, why_not=NO_ITEMS),
 )

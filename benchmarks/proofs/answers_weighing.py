@@ -130,20 +130,14 @@ def _wrong_windows(phase: Phase, beside: Beside, after: Picture) -> list[str]:
     return found
 
 
-def strangers(beside: Beside, after: Picture) -> set[str]:
-    """Return who is believed to have a seat and is nobody of the organization: a listing of them alone can be no lie.
-
-    They are told apart from what is wrong, as long as nobody claims to have seen them and they are no candidates.
-    """
-    return after.seats.keys() - beside.evening.seats.keys()
-
-
 def _within(window: Window, allowed: Sequence[Window]) -> bool:
     return any(lower <= window[0] and window[1] <= upper for lower, upper in allowed)
 
 
 def _wrong_seats(beside: Beside, after: Picture) -> list[str]:
     found = [f"{gid} counts as gone" for gid in sorted(after.gone - beside.evening.gone)]
+    strangers = after.seats.keys() - beside.evening.seats.keys()
+    found += [f"{gid}, who is nobody here, counts as a seat" for gid in sorted(strangers)]
     for gid, seat in after.seats.items():
         if gid in beside.evening.seats and seat not in (beside.morning.seats.get(gid), beside.evening.seats.get(gid)):
             found.append(f"the seat of {gid} is believed to be {seat}")

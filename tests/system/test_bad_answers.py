@@ -18,12 +18,16 @@ from sources.contract import Asked, Findings
 from tests.conftest import Database
 
 ONE_IN = 4
-"""Of the bad answers of a row; the next row has the next ones, so that four rows together have all."""
+"""Of the phases that a bad answer is for; the next bad answer has the next ones, and each has one at least."""
 
 
 def chosen_for(phase: Phase) -> list[Bad]:
-    fitting = [bad for bad in KINDS if phase.shape in bad.of]
-    return fitting[PHASES.index(phase) % ONE_IN :: ONE_IN]
+    return [bad for number, bad in enumerate(KINDS) if phase in phases_for(number, bad)]
+
+
+def phases_for(number: int, bad: Bad) -> list[Phase]:
+    fitting = [phase for phase in PHASES if phase.shape in bad.of]
+    return fitting[number % min(ONE_IN, len(fitting)) :: ONE_IN]
 
 
 @pytest.mark.services
