@@ -49,8 +49,10 @@ def content(file: Path, what: str) -> str:
     return found
 
 
-def _line() -> str:
+def _line(prompt: str = "") -> str:
     with stoppable():
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
         return sys.stdin.readline()
 
 
@@ -64,9 +66,7 @@ async def by_pasting(site: str, app: oauth.App) -> Granted:
     """Print the address, and take the code that Asana shows there."""
     address, state, verifier = oauth.authorization_url(site, app.client_id)
     _say_address(address, oauth.OUT_OF_BAND)
-    sys.stderr.write("Paste the code that Asana shows: ")
-    sys.stderr.flush()
-    code = _code(_line().strip(), state)
+    code = _code(_line("Paste the code that Asana shows: ").strip(), state)
     return await _exchanged(site, app, code, verifier, oauth.OUT_OF_BAND)
 
 

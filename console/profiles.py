@@ -101,6 +101,7 @@ async def _create(
         known = await connections.get(connection, alias)
         if known is None:
             raise NotFound(f"there is no connection {alias}; make it with `./seats connect {alias}`")
+        before = await connections.credential_of(connection, known.id)
         async with open_asana(connect(), known.id, sealing()) as asana:
             chosen = _chosen(await asana.client.workspaces(), organization)
         draft = Draft(
@@ -112,6 +113,10 @@ async def _create(
         )
         try:
             async with connection.transaction():
+                await connections.get(connection, alias, lock=True)  # nobody connects it until this is committed
+                after = await connections.credential_of(connection, known.id)
+                if before and after and before.connected_at != after.connected_at:
+                    raise Refused(f"somebody connected {alias} again meanwhile; run the command again")
                 await profiles.create(connection, draft)
         except psycopg.errors.UniqueViolation:
             raise Refused(f"there is a profile {draft.name} already; see `./seats profile show {draft.name}`") from None
