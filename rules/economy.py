@@ -78,3 +78,12 @@ def whom_to_ask(
     due = [one for one in standings if everybody or is_due(one, threshold, pull_started_at=pull_started_at)]
     due.sort(key=lambda one: (one.was_asked, one.evidence_at, one.subscription_id))
     return [one.subscription_id for one in due]
+
+
+def whom_to_search_for(standings: Iterable[Standing], threshold: timedelta, *, pull_started_at: datetime) -> list[int]:
+    """Return those of the subscriptions that a verdict could call idle, by number: the same order each time."""
+    return sorted(
+        one.subscription_id
+        for one in standings
+        if may_be_idle(one.evidence_at, threshold, pull_started_at=pull_started_at)
+    )

@@ -82,13 +82,17 @@ async def add_acts(
 async def claim(
     connection: Connection, profile_id: int, source: Source, windows: Sequence[Claimed], asked_at: datetime
 ) -> None:
-    """Add what the source saw completely. `asked_at` is when it was asked; an older try hides no later trouble."""
-    whole = [one for one in windows if one.begin < one.end]
-    if not whole:
+    """Add what the source saw completely. `asked_at` is when it was asked; an older try hides no later trouble.
+
+    An empty window claims nothing, but that the source was asked is kept: the run that asked asks no more.
+    """
+    if not windows:
         return
     await connection.execute(
         """INSERT INTO coverage AS c (profile_id, subscription_id, source, covered, pulled_at)
-           SELECT %(profile)s, n.id, %(source)s, range_agg(tstzrange(n.first, n.last, '[]')), %(asked_at)s
+           SELECT %(profile)s, n.id, %(source)s,
+                  coalesce(range_agg(tstzrange(n.first, n.last, '[]')) FILTER (WHERE n.first < n.last), '{}'),
+                  %(asked_at)s
              FROM unnest(%(ids)b::bigint[], %(first)b::timestamptz[], %(last)b::timestamptz[]) AS n (id, first, last)
             GROUP BY n.id ORDER BY n.id
                ON CONFLICT (profile_id, subscription_id, source) DO UPDATE
@@ -98,9 +102,9 @@ async def claim(
             "profile": profile_id,
             "source": source,
             "asked_at": asked_at,
-            "ids": [one.subscription_id for one in whole],
-            "first": [one.begin for one in whole],
-            "last": [one.end for one in whole],
+            "ids": [one.subscription_id for one in windows],
+            "first": [one.begin for one in windows],
+            "last": [one.end for one in windows],
         },
     )
 

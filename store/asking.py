@@ -28,27 +28,41 @@ class Person:
     seen_until: datetime | None
 
 
+_STANDINGS = """
+SELECT s.id AS subscription_id, s.joined_at, l.acted_at AS last_act_at,
+       s.is_admin OR c.user_gid IS NOT NULL OR e.user_gid IS NOT NULL AS excused,
+       coalesce(v.covered <> '{}', false) AS was_asked
+  FROM subscription s
+  JOIN profile p ON p.id = s.profile_id
+  LEFT JOIN (SELECT DISTINCT connection_id, user_gid FROM credential) c
+         ON c.connection_id = p.connection_id AND c.user_gid = s.user_gid
+  LEFT JOIN exemption e ON e.profile_id = s.profile_id AND e.user_gid = s.user_gid
+                       AND (e.until IS NULL OR e.until > %(outlasts)s)
+  LEFT JOIN coverage v ON (v.profile_id, v.subscription_id, v.source) = (s.profile_id, s.id, 'tasks')
+  LEFT JOIN coverage f ON (f.profile_id, f.subscription_id, f.source) = (s.profile_id, s.id, 'search')
+  LEFT JOIN LATERAL (SELECT acted_at FROM observation o
+                      WHERE o.profile_id = s.profile_id AND o.subscription_id = s.id
+                      ORDER BY acted_at DESC LIMIT 1) AS l ON true
+ WHERE s.profile_id = %(profile)s AND s.state = 'active' AND s.software_model = 'member' """
+_NOT_ASKED = "AND (v.pulled_at IS NULL OR v.pulled_at < %(started)s)"
+_ASKED_BY_TASKS_ONLY = """AND v.pulled_at >= %(started)s AND v.trouble IS NULL
+                          AND (f.pulled_at IS NULL OR f.pulled_at < %(started)s)"""
+
+
 async def standings(connection: Connection, profile_id: int, *, pull_started_at: datetime) -> list[Standing]:
     """Return every paid seat that this pull has not asked about yet, with what is known of it."""
+    return await _standings(connection, profile_id, pull_started_at, _NOT_ASKED)
+
+
+async def asked_by_tasks_only(connection: Connection, profile_id: int, *, pull_started_at: datetime) -> list[Standing]:
+    """Return every paid seat of which this pull has seen the tasks, but has not searched for it yet."""
+    return await _standings(connection, profile_id, pull_started_at, _ASKED_BY_TASKS_ONLY)
+
+
+async def _standings(connection: Connection, profile_id: int, started: datetime, which: str) -> list[Standing]:
+    values = {"profile": profile_id, "started": started, "outlasts": started + SLACK}
     async with connection.cursor(row_factory=class_row(Standing)) as cursor:
-        await cursor.execute(
-            """SELECT s.id AS subscription_id, s.joined_at, l.acted_at AS last_act_at,
-                      s.is_admin OR c.user_gid IS NOT NULL OR e.user_gid IS NOT NULL AS excused,
-                      coalesce(v.covered <> '{}', false) AS was_asked
-                 FROM subscription s
-                 JOIN profile p ON p.id = s.profile_id
-                 LEFT JOIN (SELECT DISTINCT connection_id, user_gid FROM credential) c
-                        ON c.connection_id = p.connection_id AND c.user_gid = s.user_gid
-                 LEFT JOIN exemption e ON e.profile_id = s.profile_id AND e.user_gid = s.user_gid
-                                      AND (e.until IS NULL OR e.until > %(outlasts)s)
-                 LEFT JOIN coverage v ON (v.profile_id, v.subscription_id, v.source) = (s.profile_id, s.id, 'tasks')
-                 LEFT JOIN LATERAL (SELECT acted_at FROM observation o
-                                     WHERE o.profile_id = s.profile_id AND o.subscription_id = s.id
-                                     ORDER BY acted_at DESC LIMIT 1) AS l ON true
-                WHERE s.profile_id = %(profile)s AND s.state = 'active' AND s.software_model = 'member'
-                  AND (v.pulled_at IS NULL OR v.pulled_at < %(started)s)""",
-            {"profile": profile_id, "started": pull_started_at, "outlasts": pull_started_at + SLACK},
-        )
+        await cursor.execute((_STANDINGS + which).encode(), values)
         return await cursor.fetchall()
 
 

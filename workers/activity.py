@@ -1,36 +1,46 @@
 """The actor `pull_activity`: ask about the paid seats whose answer counts, and keep what was seen and how far.
 
-Whom to ask is decided by `rules.economy`, at the beginning of each slice and for those whom this run has not asked yet:
-the run's start is the moment that everything is measured from, so a slice, or a message that comes again, goes on where
-the last commit ended. People are asked about in groups, two side by side; each group is committed while the next is
-being asked about. A crash costs the questions of two groups, and nothing that was committed. One person's refusal is
-that person's unknown and no one else's; many of them make the pull incomplete.
+Two steps, each for as long as the slice lasts: first the cheap questions and the tasks of everybody who is due, then,
+on a plan with search, the deep looks at those whom the tasks leave idle. Searches are few, so a first pull of many
+people takes many slices. Whom to ask is decided by `rules.economy`, at the beginning of each slice and for those whom
+this run has not asked yet; who is to be searched for, by what the tables hold of this run: the run's start is the
+moment that everything is measured from, so a slice, or a message that comes again, goes on where the last commit ended.
+What is asked side by side is in `workers.in_time`. One person's refusal is that person's unknown and no one else's;
+many of them make the pull incomplete.
 """
 
-import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
 
 from messages.commands import PullActivity
 from messages.events import ActivityPulled
-from rules.economy import whom_to_ask
+from rules.economy import whom_to_ask, whom_to_search_for
 from rules.evidence import sources_of
 from rules.patience import trouble_with
 from store import activity, asking, endings, seats, slices
 from store.asking import Person
 from store.outbox import say
-from workers.asking import Answers, Question, ask_about
+from workers.asking import Answers, ask_about, search_for
+from workers.in_time import in_time
 from workers.keeping_activity import keep_findings
+from workers.looking import Question
 from workers.slicing import RunRefused, Slice, in_slice
 from workers.station import Asana, Station
 from workers.stream import pull_stream
 
 ASKED_AT_ONCE = 50
 """People in a group, committed together."""
+SEARCHED_AT_ONCE = 4
+"""People in a group of deep looks; one more than may fail before it is Asana that fails."""
 GROUPS_AT_ONCE = 2
 """The one that is to be committed next, and those ahead of it: so that no permit goes unused during a commit."""
-COUNTED = ("people", "due", "asked", "watched", "at_work", "looked_deep", "acts_seen", "unknown")
+LONG_BEFORE = 10.0
+"""Seconds: after so long with the audit log, a slice that is over begins with nobody."""
+COUNTED = ("people", "due", "asked", "watched", "at_work", "to_look_deep", "looked_deep", "acts_seen", "unknown")
 
 
 async def pull_activity(station: Station, command: PullActivity) -> None:
@@ -39,25 +49,65 @@ async def pull_activity(station: Station, command: PullActivity) -> None:
 
 
 async def _pull(piece: Slice) -> None:
+    began = time.monotonic()
     asana = await piece.station.asana(piece.run.profile)
     with_service = asana.opened.service is not None
     if "audit_log" in sources_of(asana.plan, with_service_account=with_service) and not await pull_stream(piece, asana):
         await _hand_on(piece)
         return
-    counts = dict.fromkeys(COUNTED, 0) | piece.run.counts
-    cursor: dict[str, object] = {"first_trouble": ""} | piece.run.cursor
-    question = await _question(piece, asana)
-    due = await _whom_to_ask(piece, asana, question, counts)
-    came_on = False
-    async with aclosing(_answers(piece, asana, question, due)) as groups:
-        async for answers in groups:
-            await _keep(piece, answers, cursor, counts)
-            _only_while_believable(counts, str(cursor["first_trouble"]))
-            came_on = True
-    if came_on and piece.is_over():  # perhaps not everybody: a slice in which nobody is left to ask about ends the run
+    if piece.is_over() and time.monotonic() - began > LONG_BEFORE:
         await _hand_on(piece)
         return
-    await _finish(piece, counts)
+    asked = _Asked.of(piece, asana, await _question(piece, asana))
+    for step in (_ask, _search):
+        if await step(asked) and piece.is_over():  # perhaps not everybody: a slice that finds nobody left ends the run
+            await _hand_on(piece)
+            return
+    await _finish(piece, asked.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one slice asks with, and what the run has counted so far."""
+
+    piece: Slice
+    asana: Asana
+    question: Question
+    cursor: dict[str, object]
+    counts: dict[str, int]
+
+    @classmethod
+    def of(cls, piece: Slice, asana: Asana, question: Question) -> Self:
+        counts = dict.fromkeys(COUNTED, 0) | piece.run.counts
+        return cls(piece, asana, question, {"first_trouble": ""} | piece.run.cursor, counts)
+
+
+async def _ask(asked: _Asked) -> bool:
+    """Ask the cheap questions and for tasks; say whether that came on."""
+    economical = asked.asana.sweep == "economical"
+    ask = partial(ask_about, asked.question, economical=economical)
+    return await _keep_all(asked, await _whom_to_ask(asked), ASKED_AT_ONCE, ask)
+
+
+async def _search(asked: _Asked) -> bool:
+    """Look deeply at those whom the tasks left idle; say whether that came on."""
+    if not asked.question.has_search:
+        return False
+    return await _keep_all(
+        asked, await _whom_to_search_for(asked), SEARCHED_AT_ONCE, partial(search_for, asked.question)
+    )
+
+
+async def _keep_all(asked: _Asked, ids: list[int], at_once: int, ask: Callable[[Answers], Awaitable[None]]) -> bool:
+    groups = [ids[first : first + at_once] for first in range(0, len(ids), at_once)]
+    people = partial(_people, asked.piece, asked.question)
+    came_on = False
+    async with aclosing(in_time(asked.piece, groups, people, ask, at_once=GROUPS_AT_ONCE)) as all_answers:
+        async for answers in all_answers:
+            await _keep(asked, answers)
+            _only_while_believable(asked.counts, str(asked.cursor["first_trouble"]))
+            came_on = True
+    return came_on
 
 
 async def _hand_on(piece: Slice) -> None:
@@ -74,40 +124,30 @@ async def _question(piece: Slice, asana: Asana) -> Question:
     return Question(asana.reader, asana.organization_gid, asana.plan, rule.threshold, piece.run.started_at)
 
 
-async def _whom_to_ask(piece: Slice, asana: Asana, question: Question, counts: dict[str, int]) -> list[int]:
+async def _whom_to_ask(asked: _Asked) -> list[int]:
     """Return the subscriptions that this run has still to ask about, and count them with those that it has asked."""
-    profile_id, started = piece.run.profile_id, question.until
-    async with piece.station.pool.connection() as connection:
+    profile_id, question, counts = asked.piece.run.profile_id, asked.question, asked.counts
+    started, threshold = question.until, question.threshold
+    async with asked.piece.station.pool.connection() as connection:
         counts["people"] = await asking.count_paid_seats(connection, profile_id)
         standings = await asking.standings(connection, profile_id, pull_started_at=started)
-    everybody = asana.sweep == "full"
-    due = whom_to_ask(standings, question.threshold, pull_started_at=started, everybody=everybody)
-    counts["due"] = counts["asked"] + len(due)
+    due = whom_to_ask(standings, threshold, pull_started_at=started, everybody=asked.asana.sweep == "full")
+    counts["due"] = counts["asked"] + len(due) + len(await _whom_to_search_for(asked))
     return due
 
 
-async def _answers(piece: Slice, asana: Asana, question: Question, due: list[int]) -> AsyncGenerator[Answers, None]:
-    """Yield group after group in the order given, until everybody was asked about or the slice is over.
-
-    The groups ahead are asked about meanwhile. A failure is raised when its group's turn comes, so that what was asked
-    before it is kept; then, or when the caller stops, nobody is asked about any more.
-    """
-    groups = deque(due[first : first + ASKED_AT_ONCE] for first in range(0, len(due), ASKED_AT_ONCE))
-    under_way: deque[asyncio.Task[Answers]] = deque()
-    is_first = True  # however short the slice, it comes on
-    try:
-        while True:
-            while groups and len(under_way) < GROUPS_AT_ONCE and (is_first or not piece.is_over()):
-                is_first = False
-                people = await _people(piece, question, groups.popleft())
-                under_way.append(asyncio.create_task(_ask_all(asana, question, people)))
-            if not under_way:
-                return
-            yield await under_way.popleft()
-    finally:
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+async def _whom_to_search_for(asked: _Asked) -> list[int]:
+    """Return the subscriptions that this run has asked the tasks about, and whom they leave idle."""
+    question = asked.question
+    if not question.has_search:
+        return []
+    async with asked.piece.station.pool.connection() as connection:
+        standings = await asking.asked_by_tasks_only(
+            connection, asked.piece.run.profile_id, pull_started_at=question.until
+        )
+    left = whom_to_search_for(standings, question.threshold, pull_started_at=question.until)
+    asked.counts["to_look_deep"] = asked.counts["looked_deep"] + len(left)
+    return left
 
 
 async def _people(piece: Slice, question: Question, ids: list[int]) -> list[Person]:
@@ -117,11 +157,8 @@ async def _people(piece: Slice, question: Question, ids: list[int]) -> list[Pers
         )
 
 
-async def _ask_all(asana: Asana, question: Question, people: list[Person]) -> Answers:
-    return await ask_about(question, people, economical=asana.sweep == "economical")
-
-
-async def _keep(piece: Slice, answers: Answers, cursor: dict[str, object], counts: dict[str, int]) -> None:
+async def _keep(asked: _Asked, answers: Answers) -> None:
+    piece, counts, cursor = asked.piece, asked.counts, asked.cursor
     run, now = piece.run, piece.now()
     assert run.started_at is not None
     troubles = {gid: why for found in answers.findings for gid, why in found.troubles.items()}
@@ -138,7 +175,7 @@ async def _keep(piece: Slice, answers: Answers, cursor: dict[str, object], count
 
 
 def _count(answers: Answers, unknown: int, counts: dict[str, int]) -> None:
-    counts["asked"] += len(answers.people)
+    counts["asked"] += answers.settled
     counts["watched"] += answers.watched
     counts["at_work"] += answers.at_work
     counts["looked_deep"] += answers.looked_deep

@@ -17,7 +17,7 @@ from sources.contract import Findings, Found
 from store import asking
 from store.asking import Person
 from store.removals import Item
-from workers.asking import Question, look
+from workers.looking import Question, look
 from workers.slicing import Slice
 from workers.station import Asana
 

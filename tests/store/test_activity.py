@@ -62,11 +62,13 @@ async def test_an_answer_that_comes_late_adds_and_never_takes_away(database: Dat
         assert (await trouble(owner))[1] == NOW - DAY, "the last try stays the last one"
 
 
-async def test_a_window_without_any_time_in_it_claims_nothing(database: Database) -> None:
+async def test_a_window_without_any_time_in_it_claims_nothing_but_that_it_was_asked(database: Database) -> None:
     async with acme(database) as (owner, profile):
         subscription = await add_subscription(owner, profile, "1")
         await activity.claim(owner, profile, "tasks", [Claimed(subscription, NOW, NOW)], NOW)
-        assert await count(owner, "coverage") == 0
+        await activity.claim(owner, profile, "tasks", [Claimed(subscription, NOW, NOW - DAY)], NOW)
+        assert await windows(owner) == []
+        assert await trouble(owner) == (None, NOW)
 
 
 async def test_a_refused_answer_claims_nothing_and_takes_nothing_back(database: Database) -> None:

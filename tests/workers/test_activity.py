@@ -249,7 +249,7 @@ async def test_what_was_asked_ahead_is_dropped_with_a_slice_that_was_taken_over(
             late.setattr(activity, "_keep", keep_late)
             await stage.attempt(command)
         assert await stage.count("SELECT count(*) FROM coverage") == 0
-        assert [task for task in asyncio.all_tasks() if "_ask_all" in repr(task)] == []
+        assert [task for task in asyncio.all_tasks() if "_asking" in repr(task)] == []
         await stage.attempt(command)
         assert (await stage.read(command.run_id)).state == "finished"
 

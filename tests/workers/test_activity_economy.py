@@ -12,7 +12,7 @@ from tests.conftest import Database
 from tests.workers.actor_stage import LOOK_BACK, THRESHOLD, Stage, actor_stage, organization
 from tests.workers.known_search import KnownSearch
 from tests.workers.test_day import expected_candidates
-from workers import asking
+from workers import asking, looking
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -29,6 +29,7 @@ def asana() -> Iterator[Running]:
 def search(asana: Running, monkeypatch: pytest.MonkeyPatch) -> KnownSearch:
     known = KnownSearch(asana)
     monkeypatch.setattr(asking, "search", known)
+    monkeypatch.setattr(looking, "search", known)
     return known
 
 

@@ -11,7 +11,7 @@ from tests.conftest import Database
 from tests.workers.actor_stage import organization
 from tests.workers.known_search import KnownSearch
 from tests.workers.reclaim_stage import reclaim_stage
-from workers import asking
+from workers import looking
 from workers.last_look import PERMITS_FOR_A_SOURCE, SEARCHES, permits_for, searches_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -26,7 +26,7 @@ def asana() -> Iterator[Running]:
 @pytest.fixture
 def search(asana: Running, monkeypatch: pytest.MonkeyPatch) -> KnownSearch:
     known = KnownSearch(asana)
-    monkeypatch.setattr(asking, "search", known)
+    monkeypatch.setattr(looking, "search", known)
     return known
 
 
