@@ -3,6 +3,7 @@
     AsanaError
     ├── TryLater             nothing is wrong with the question: ask again later
     │   ├── RateLimited         after `retry_after` seconds (429)
+    │   │   └── BudgetSpent     never sent: our own budget is spent for so long
     │   ├── ServerTrouble       Asana is in trouble (5xx)
     │   └── Unreachable         no whole answer came in time
     ├── RestartListing       begin this listing again from its first page, once; never splice two listings
@@ -54,6 +55,13 @@ class RateLimited(TryLater):
     ) -> None:
         super().__init__(f"wait {retry_after:g} s; {particulars}".strip("; "), call=call, status=status, said=said)
         self.retry_after = retry_after
+
+
+class BudgetSpent(RateLimited):
+    """Asana was not asked: the budget is ours.
+
+    A pause that Asana asked for is a part of it. The call has waited for its permit as long as it may.
+    """
 
 
 class ServerTrouble(TryLater):

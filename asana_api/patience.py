@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
-from asana_api.errors import RateLimited, TryLater
+from asana_api.errors import BudgetSpent, RateLimited, TryLater
 
 T = TypeVar("T")
 
@@ -47,6 +47,8 @@ async def patiently(
 
 
 def _worth_waiting(error: BaseException, longest_wait: float) -> bool:
+    if isinstance(error, BudgetSpent):
+        return False  # the permits waited as long as they may: what was asked before would be asked again
     if isinstance(error, RateLimited):
         return error.retry_after <= longest_wait
     return isinstance(error, TryLater)

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 
-from asana_api.errors import PlanTooLow, RateLimited
+from asana_api.errors import BudgetSpent, PlanTooLow
 from asana_api.permits import Kind
 from connections.flight import Connect, Flight, Place
 from store import budget
@@ -64,7 +64,8 @@ class SharedPermits:
     async def take(self, kind: Kind) -> None:
         """Wait for a permit; reads and writes share one budget, and a search has one besides.
 
-        Raises RateLimited where that would take more than LONGEST_WAIT, CredentialGone where the credential was
+        Raises BudgetSpent where that would take more than LONGEST_WAIT once its turn among this process's own calls
+        has come, CredentialGone where the credential was
         replaced meanwhile, and PlanTooLow for a search that no plan of the connection's profiles has.
         """
         counted = _from_aside(self)
@@ -118,8 +119,8 @@ class SharedPermits:
             if not counted:
                 await self._take()  # which also tells whether that has changed
             return
-        give_up_at = self._clock() + LONGEST_WAIT
-        async with self._searching:
+        async with self._searching:  # a fair queue: each waits for those before it, and only then for the budget
+            give_up_at = self._clock() + LONGEST_WAIT
             while not await self._search_is_taken(give_up_at, counted=counted):
                 counted = False  # a 429 came meanwhile: what was put aside is worth nothing
 
@@ -132,7 +133,7 @@ class SharedPermits:
                 break
             except budget.BudgetSpent as spent:
                 if self._clock() + spent.wait > give_up_at:
-                    raise _put_off(spent) from None
+                    raise _put_off(spent, "searches") from None
                 await self._sleep(max(spent.wait, 0.01))
         self._note(taken)
         if taken.no_search:
@@ -167,7 +168,7 @@ class SharedPermits:
         try:
             return await budget.take(connection, self._credential_id, self._at_a_time, longest_wait=LONGEST_WAIT)
         except budget.BudgetSpent as spent:
-            raise _put_off(spent) from None
+            raise _put_off(spent, "requests") from None
 
     async def _until(self, moment: float) -> None:
         wait = moment - self._clock()
@@ -187,8 +188,9 @@ class _Aside:
 _ASIDE: ContextVar[_Aside | None] = ContextVar("permits_put_aside", default=None)
 
 
-def _put_off(spent: budget.BudgetSpent) -> RateLimited:
-    return RateLimited(str(spent), status=None, retry_after=min(max(spent.wait, 1.0), 900.0))
+def _put_off(spent: budget.BudgetSpent, what: str) -> BudgetSpent:
+    why = f"our own budget of {what} is spent for {spent.wait:.0f} s"
+    return BudgetSpent(why, status=None, retry_after=min(max(spent.wait, 1.0), 900.0))
 
 
 def _has_aside(permits: SharedPermits) -> bool:
