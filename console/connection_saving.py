@@ -58,7 +58,8 @@ async def _as_it_was(connection: Connection, terms: Terms) -> AsanaConnection | 
     parent = await connections.get(connection, terms.parent.alias) if terms.parent else None
     for before, after in ((terms.known, known), (terms.parent, parent)):
         if _what_counts(before) != _what_counts(after):
-            alias = terms.alias if before is terms.known else terms.parent and terms.parent.alias
+            one = before or after
+            alias = one.alias if one else terms.alias
             raise Refused(
                 f"somebody else connected or changed {alias} while this command waited; nothing was saved. See"
                 " `./seats connections`, and run the command again if it is still wanted"
@@ -70,7 +71,7 @@ async def _as_it_was(connection: Connection, terms: Terms) -> AsanaConnection | 
 
 
 def _what_counts(one: AsanaConnection | None) -> tuple[object, ...] | None:
-    return None if one is None else (one.id, one.base_url, one.client_id, one.parent_alias)
+    return None if one is None else (one.id, one.base_url, one.client_id, one.parent_alias, one.requests_per_minute)
 
 
 async def _check_organizations(connection: Connection, known: AsanaConnection, standing: Standing) -> None:

@@ -121,7 +121,7 @@ def _line(error: Exception) -> str:
 
 def _with_detail(error: BaseException | None) -> psycopg.Error | None:
     """Find an error of the database whose details a traceback would show, in whatever came of it."""
-    if error is None or (isinstance(error, psycopg.Error) and error.diag.message_detail):
+    if error is None or (isinstance(error, psycopg.Error) and (error.diag.message_detail or error.diag.context)):
         return error
     inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
     found = (_with_detail(one) for one in (*inner, error.__cause__, error.__context__))

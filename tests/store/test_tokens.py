@@ -1,7 +1,6 @@
 """Tokens that live shortly, and tokens that are sealed anew while Asana refuses them."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,11 +11,12 @@ from connections.sealing import Sealing, connection_row, credential_row, new_key
 from connections.tokens import ConnectionIsLost, Tokens
 from store import connections
 from store.connect import Connection, open_connection
-from store.connections import SealedGrant
+from store.connections import Credential, Holder, SealedGrant
 from tests.conftest import Database
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 SEALING = Sealing([new_key()])
+PERSONAL = credential_row("acme", "personal_access_token", "access_token")
 NOWHERE = "http://127.0.0.1:1"
 
 
@@ -103,38 +103,44 @@ async def test_a_token_that_lives_long_is_not_used_in_its_last_two_minutes(
     assert await mine.token() == "another"
 
 
+def keep_another_after_the_first_read(console: Connection, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seal `token` in the credential's row right after that was read for the first time."""
+    read_it = connections.credential_of
+
+    async def read(
+        connection: Connection, connection_id: int, holder: Holder = "person", *, lock: bool = False
+    ) -> Credential | None:
+        monkeypatch.setattr(connections, "credential_of", read_it)
+        found = await read_it(connection, connection_id, holder, lock=lock)
+        await console.execute("UPDATE credential SET access_token_sealed = %s", [SEALING.seal(token, PERSONAL)])
+        return found
+
+    monkeypatch.setattr(connections, "credential_of", read)
+
+
+async def save_personal(console: Connection) -> int:
+    sealed = SEALING.seal("refused", PERSONAL)
+    return await save(console, SealedGrant(kind="personal_access_token", user_gid="1", access_token=sealed))
+
+
 async def test_a_refused_token_is_lost_though_it_was_sealed_anew_meanwhile(
-    console: Connection, database: Database
+    console: Connection, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = credential_row("acme", "personal_access_token", "access_token")
-    grant = SealedGrant(kind="personal_access_token", user_gid="1", access_token=SEALING.seal("refused", row))
-    connection_id, url = await save(console, grant), database.url("worker")
-
-    @asynccontextmanager
-    async def resealing_after_it() -> AsyncIterator[Connection]:
-        async with open_connection(url) as connection:
-            yield connection
-        await console.execute("UPDATE credential SET access_token_sealed = %s", [SEALING.seal("refused", row)])
-
+    connection_id, url = await save_personal(console), database.url("worker")
+    keep_another_after_the_first_read(console, "refused", monkeypatch)
     with pytest.raises(ConnectionIsLost, match="does not accept the token"):
-        await Tokens(resealing_after_it, connection_id, SEALING).renew("refused")
+        await Tokens(lambda: open_connection(url), connection_id, SEALING).renew("refused")
     lost = await connections.credential_of(console, connection_id)
     assert lost is not None
     assert lost.state == "reconnect_needed"
 
 
-async def test_a_refused_token_that_was_replaced_meanwhile_is_not_lost(console: Connection, database: Database) -> None:
-    row = credential_row("acme", "personal_access_token", "access_token")
-    grant = SealedGrant(kind="personal_access_token", user_gid="1", access_token=SEALING.seal("refused", row))
-    connection_id, url = await save(console, grant), database.url("worker")
-
-    @asynccontextmanager
-    async def replacing_after_it() -> AsyncIterator[Connection]:
-        async with open_connection(url) as connection:
-            yield connection
-        await console.execute("UPDATE credential SET access_token_sealed = %s", [SEALING.seal("new", row)])
-
-    assert await Tokens(replacing_after_it, connection_id, SEALING).renew("refused") == "new"
+async def test_a_refused_token_that_was_replaced_meanwhile_is_not_lost(
+    console: Connection, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection_id, url = await save_personal(console), database.url("worker")
+    keep_another_after_the_first_read(console, "new", monkeypatch)
+    assert await Tokens(lambda: open_connection(url), connection_id, SEALING).renew("refused") == "new"
     kept = await connections.credential_of(console, connection_id)
     assert kept is not None
     assert kept.state == "connected"
