@@ -10,6 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from asana_api.client import AsanaClient
+from asana_api.errors import PlanTooLow
+from asana_api.permits import Kind
 from connections.flight import Connect
 from connections.permits import SharedPermits
 from connections.sealing import Sealing
@@ -55,16 +57,29 @@ class _Known:
     service: Credential | None
 
 
+class TryingPermits(SharedPermits):
+    """Permits by which a search is asked as any other read where the plan, as we know it, has none."""
+
+    async def take(self, kind: Kind) -> None:
+        """Wait for a permit, as `SharedPermits` does."""
+        try:
+            await super().take(kind)
+        except PlanTooLow:
+            await super().take("read")
+
+
 @asynccontextmanager
 async def open_asana(
-    connect: Connect, connection_id: int, sealing: Sealing, *, reads_in_flight: int = 20
+    connect: Connect, connection_id: int, sealing: Sealing, *, reads_in_flight: int = 20, tries_search: bool = False
 ) -> AsyncIterator[OpenedAsana]:
     """Open Asana with the connection's credentials until the block ends.
+
+    `tries_search` sends a search also where the plan, as we know it, has none.
 
     Raises NotConnected where there is none of a person. One that Asana refuses shows at the first call:
     ConnectionIsLost.
     """
-    shared = SharedAsana(connect, sealing, reads_in_flight=reads_in_flight)
+    shared = SharedAsana(connect, sealing, reads_in_flight=reads_in_flight, tries_search=tries_search)
     try:
         yield await shared.of(connection_id)
     finally:
@@ -74,8 +89,11 @@ async def open_asana(
 class SharedAsana:
     """One opened Asana for each connection, shared by all that runs in one event loop. Close it with `aclose`."""
 
-    def __init__(self, connect: Connect, sealing: Sealing, *, reads_in_flight: int = 20) -> None:
-        """`reads_in_flight` is for each credential."""
+    def __init__(
+        self, connect: Connect, sealing: Sealing, *, reads_in_flight: int = 20, tries_search: bool = False
+    ) -> None:
+        """`reads_in_flight` is for each credential; `tries_search` is for finding out which plan it is."""
+        self._permits = TryingPermits if tries_search else SharedPermits
         self._connect, self._sealing, self._reads_in_flight = connect, sealing, reads_in_flight
         self._opened: dict[tuple[int, str, str], OpenedService] = {}
         self._whole: dict[int, OpenedAsana] = {}
@@ -97,7 +115,7 @@ class SharedAsana:
         key = (credential.id, credential.user_gid, known.base_url)
         if key not in self._opened:
             tokens = Tokens(self._connect, known.id, self._sealing, holder=holder)
-            permits = SharedPermits(self._connect, credential.id)
+            permits = self._permits(self._connect, credential.id)
             client = AsanaClient(
                 known.base_url + API, tokens.token, permits, renew=tokens.renew, reads=self._reads_in_flight, writes=2
             )

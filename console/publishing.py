@@ -107,7 +107,7 @@ async def _publish(
 async def _checks(profile: Profile) -> list[Check]:
     if profile.organization_gid is None:
         raise Refused(f"profile {profile.name} has no organization")
-    async with open_asana(connect(), profile.connection_id, sealing(), reads_in_flight=1) as asana:
+    async with open_asana(connect(), profile.connection_id, sealing(), reads_in_flight=1, tries_search=True) as asana:
         service = asana.service.client if asana.service is not None else None
         return await validate(asana, service, profile, now())
 

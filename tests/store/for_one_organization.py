@@ -25,6 +25,7 @@ from store.listings import ListedMembership, ListedUser
 from store.probes import Probe
 from store.profiles import Changes, Publication
 from store.readings import Wanted
+from store.reclamation_rule import RuleChange
 from store.runs import Order
 from store.settlements import Settlement
 from tests.rows import NOW
@@ -234,6 +235,7 @@ VALUES: dict[str, Value] = {
     ),
     "changes": plain(Changes(plan="free", time_zone="Europe/Berlin")),
     "publication": plain(Publication(cron="0 6 * * *", threshold_days=30)),
+    "said": plain(RuleChange(evidence="any_use", threshold_days=90)),
     "event": plain(ProfileUnpublished(profile="mine")),
     "endings.say_of_run.event": lambda _, mine: plain(
         RunStarted(run_id=mine.run_id(2), kind="download", profile="mine", cycle_id=None)

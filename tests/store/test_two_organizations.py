@@ -40,11 +40,20 @@ NOT_STARTED: LiteralString = """UPDATE run SET state = 'queued', started_at = NU
 PULLED_BEFORE: LiteralString = (
     "UPDATE activity_stream SET pulled_at = pulled_at - interval '1 day' WHERE profile_id = %s"
 )
-BEFORE = dict.fromkeys(("deletions.delete", "removals.why_held", "removals.intend"), ANSWERED) | {
+HELD: LiteralString = "UPDATE profile SET reclaim_enabled = false WHERE id = %s"
+STRANGERS: LiteralString = """WITH p AS (SELECT %s::bigint AS id), gone AS (
+    UPDATE subscription SET state = 'gone', gone_at = found_at, gone_because = 'missing' FROM p WHERE profile_id = p.id)
+    DELETE FROM listed_user USING run r, p WHERE run_id = r.id AND r.profile_id = p.id"""
+ASKED_BY_TASKS: LiteralString = """UPDATE coverage SET trouble = NULL,
+    pulled_at = CASE source WHEN 'tasks' THEN timestamptz 'infinity' ELSE '-infinity' END WHERE profile_id = %s"""
+BEFORE = dict.fromkeys(("deletions.delete", "removals.intend"), ANSWERED) | {
     "plans.approve": UNDECIDED,
     "candidates.close_for_the_gone": GONE,
     "cycles.start_cycle": NOT_STARTED,
     "streams.begin_pull": PULLED_BEFORE,
+    "removals.why_held": HELD,
+    "listings.strangers": STRANGERS,
+    "asking.asked_by_tasks_only": ASKED_BY_TASKS,
 }
 """What is so, of one organization, before some functions are called."""
 Function = Callable[..., Awaitable[object]]
@@ -108,15 +117,16 @@ async def filled(owner: Connection) -> Before:
 async def check(name: str, function: Function, owner: Connection, before: Before) -> str:
     """Call a function for one organization and take it back; return what is wrong with that, or nothing."""
     mine, tables = before.mine, before.tables
-    wrong = ""
+    wrong, of_mine = "", before.of_mine
     try:
         async with owner.transaction(force_rollback=True):
             if name in BEFORE:
                 await owner.execute(BEFORE[name], [mine.profile.id])
+                of_mine = await digest(owner, mine, tables)
             given, named = await arguments(name, function, owner, mine)
             returned = await function(*given, **named)
             after = await digest(owner, before.other, tables)
-            did_something = bool(returned) or await digest(owner, mine, tables) != before.of_mine
+            did_something = bool(returned) or await digest(owner, mine, tables) != of_mine
             changed = [table for table in after if after[table] != before.of_other[table]]
             if changed:
                 wrong = f"{name} changed of the other: {', '.join(changed)}"
