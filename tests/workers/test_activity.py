@@ -14,7 +14,6 @@ from tests.conftest import Database
 from tests.workers.actor_stage import LOOK_BACK, Stage, actor_stage, organization
 from workers import activity
 from workers.retrying import RetryLater
-from workers.slicing import Slice
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -237,9 +236,9 @@ async def test_what_was_asked_ahead_is_dropped_with_a_slice_that_was_taken_over(
     monkeypatch.setattr(activity, "ASKED_AT_ONCE", 20)
     keep = activity._keep
 
-    async def keep_late(piece: Slice, *rest: Any) -> None:  # noqa: ANN401 - as `_keep` takes them
-        await stage.owner.execute("UPDATE run SET fence = fence + 1 WHERE id = %s", [piece.run.id])
-        await keep(piece, *rest)
+    async def keep_late(asked: Any, *rest: Any) -> None:  # noqa: ANN401 - as `_keep` takes them
+        await stage.owner.execute("UPDATE run SET fence = fence + 1 WHERE id = %s", [asked.piece.run.id])
+        await keep(asked, *rest)
 
     async with actor_stage(asana, database) as stage:
         await stage.run("download")
