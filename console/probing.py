@@ -58,7 +58,7 @@ async def _probe(alias: str, organization: str | None) -> tuple[dict[str, Probe]
         if known is None:
             raise NotFound(f"there is no connection {alias}; make it with `./seats connect {alias}`")
         moment = now()
-        async with open_asana(connect(), known.id, sealing(), reads_in_flight=1) as asana:
+        async with open_asana(connect(), known.id, sealing(), reads_in_flight=1, tries_search=True) as asana:
             gid = organization or await _only_organization(asana.client)
             seats = SeatTrials(asana.client, gid, [])
             service = asana.service.client if asana.service is not None else None
