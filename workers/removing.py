@@ -91,7 +91,7 @@ async def _decide(piece: Slice, asana: Asana, person: Item, look: Look | None) -
             return Held(held)
         if look is not None:
             await keep_findings(
-                connection, person.profile_id, [look.person], look.findings, asked_at=look.began_at, now=now
+                connection, person.profile_id, [look.person], look.all_findings, asked_at=look.began_at, now=now
             )
         keep = await _reason_to_keep(connection, person, look, now)
         if keep is not None:
@@ -118,7 +118,8 @@ async def _reason_to_keep(connection: Connection, person: Item, look: Look | Non
     if look.trouble is not None:
         return Keep("unknown", f"Asana would not say: {look.trouble}", None)
     planned = Planned(person.membership_gid, person.joined_at)
-    keep = last_look(planned, look.membership, judged.seat, rule, looked_at=look.began_at, now=now)
+    seat = judged.seat if look.log is None else look.log.added_to(judged.seat)
+    keep = last_look(planned, look.membership, seat, rule, looked_at=look.began_at, now=now)
     if look.trouble_with_activity is not None and (keep is None or keep.candidate is None):
         return Keep("unknown", f"Asana would not say: {look.trouble_with_activity}", None)
     return keep
