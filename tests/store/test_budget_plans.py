@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from asana_api.errors import PlanTooLow, RateLimited
+from asana_api.errors import BudgetSpent, PlanTooLow, RateLimited
 from connections.permits import STALE_AFTER, SharedPermits
 from rules.evidence import AsanaPlan
 from store import budget, connections
@@ -188,3 +188,28 @@ async def test_on_the_free_plan_no_search_is_put_aside(console: Connection, pool
         await permits.take("read")
     with pytest.raises(PlanTooLow):
         await permits.take("search")
+
+
+async def test_searches_that_wait_for_each_other_are_all_served_in_their_order(
+    console: Connection, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patience is counted from the turn on: the wait for those before is no reason to give up."""
+    monkeypatch.setitem(budget._PARAMETERS, "searches", budget.SEARCHES * 20)
+    monkeypatch.setattr("connections.permits.LONGEST_WAIT", 30.0 / 20)
+    permits = SharedPermits(pool.connection, await credential(console, 1500))
+    served: list[int] = []
+
+    async def search(number: int) -> None:
+        await permits.take("search")
+        served.append(number)
+
+    await asyncio.gather(*(search(number) for number in range(50)))
+    assert served == list(range(50))
+
+
+async def test_a_budget_that_is_spent_is_said_to_be_ours(console: Connection, pool: Pool) -> None:
+    permits = SharedPermits(pool.connection, await credential(console, 1500))
+    await console.execute("UPDATE credential SET search_arrival = clock_timestamp() + interval '1 hour'")
+    with pytest.raises(BudgetSpent, match="our own budget of searches is spent") as spent:
+        await permits.take("search")
+    assert "asks us to slow down" not in str(spent.value)
