@@ -57,7 +57,8 @@ class ActivityPulled(Event):
     """Everybody who was due was asked about; `counts` says how many, and how each was settled.
 
     `people` are the paid seats, `due` those whose answer could change a decision, `asked` those settled: `watched` many
-    at once, `at_work` by something they made lately, the others one by one, `looked_deep` of them in the search, too.
+    at once, `at_work` by something they made lately, the others one by one; `looked_deep` of the `to_look_deep` among
+    them in the search, too.
     `acts_seen` are people with an act that was not known, `unknown` those whose answer was refused or odd.
     """
 

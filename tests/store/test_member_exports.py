@@ -46,7 +46,9 @@ async def test_what_an_import_keeps(database: Database) -> None:
         assert [(row[0], row[1], row[3]) for row in rows] == [
             (dated, "member_export", NOW),
             (never, "member_export", NOW),
+            (late, "member_export", NOW),
         ]
+        assert not rows[2][2], "who joined after the export is asked about, and nothing is claimed"
         windows = rows[0][2]
         assert isinstance(windows, Multirange)
         assert [(window.lower, window.upper) for window in windows] == [(JOINED, EXPORTED)]
