@@ -8,19 +8,26 @@ seen at work, or who was at work where the evidence looked; and of those who are
 
 import argparse
 import asyncio
+import logging
+import sys
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from random import Random
 
+import structlog
 from rich.console import Console
 
 from benchmarks.proofs.alone import Alone, each_source_alone
 from benchmarks.proofs.sides import SIDES, Side
-from benchmarks.proofs.stage import Place, new_database
+from benchmarks.proofs.stage import Addresses, Place, new_databases
 from benchmarks.proofs.together import Together, all_together
 from benchmarks.results import Figure, Result, at_least
 from benchmarks.sizes import between
 
+AT_ONCE = 2
+"""Processes that share the organizations."""
 HELP = "each source and all together say what they could see, claim nothing more, and call nobody idle who was not"
 
 
@@ -31,6 +38,13 @@ class Account:
     alone: Counter[str] = field(default_factory=Counter)
     sides: dict[str, Together] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+
+    def merge(self, other: "Account") -> None:
+        """Add what another process counted."""
+        self.alone.update(other.alone)
+        self.faults += other.faults
+        for name, one in other.sides.items():
+            self.sides[name] = self.sides.get(name, Together()) + one
 
     def add(self, alone: Alone, together: dict[str, Together]) -> None:
         """Add one organization."""
@@ -51,17 +65,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace, console: Console) -> Result:
-    """Go through all seeds."""
+    """Go through all seeds, two organizations at a time."""
     sizes = [chosen.people] * chosen.seeds + [chosen.large_people] * chosen.large
-    with new_database(console) as database:
-        counted = Account()
-        for number, people in enumerate(sizes):
-            counted.add(*compare(database, people=people, seed=chosen.seed + number))
-            if number % 10 == 9 or people > chosen.people:
-                console.print(
-                    f"{number + 1} of {len(sizes)} organizations, {len(counted.faults)} faults", highlight=False
-                )
+    seeds = [(people, chosen.seed + number) for number, people in enumerate(sizes)]
+    counted = Account()
+    with (
+        new_databases(console, AT_ONCE) as databases,
+        ProcessPoolExecutor(AT_ONCE, get_context("spawn")) as sides,
+    ):
+        places = [Addresses.of(database) for database in databases]
+        began = [sides.submit(_some, place, seeds[number::AT_ONCE]) for number, place in enumerate(places)]
+        for one in began:
+            counted.merge(one.result())
     return account(counted, chosen)
+
+
+def _some(place: Place, seeds: list[tuple[int, int]]) -> Account:
+    """Go through some organizations in a process of its own, which tells on stderr how it stands."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    counted = Account()
+    for number, (people, seed) in enumerate(seeds, start=1):
+        counted.add(*compare(place, people=people, seed=seed))
+        if number % 10 == 0:
+            sys.stderr.write(f"{number} of {len(seeds)} organizations, {len(counted.faults)} faults\n")
+    return counted
 
 
 def compare(place: Place, *, people: int, seed: int) -> tuple[Alone, dict[str, Together]]:
