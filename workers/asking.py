@@ -26,14 +26,13 @@ from asana_api.errors import AsanaError, NotAuthorized, ServerTrouble, TryLater,
 from asana_api.patience import patiently
 from sources import search
 from sources.contract import Asked, Findings
+from sources.search import AT_ONCE
 from store.asking import Person
 from workers.looking import Question, is_to_be_searched_for, last_act, searched, tasks_of
 from workers.together import together
 
 log = structlog.get_logger(__name__)
 
-AT_A_TIME = 25
-"""People in one question about many: their gids go into an address."""
 WATCH_GOES_ON_FROM = timedelta(hours=1)
 """So much earlier than what was seen begins the next watch: an hour more than the search's index is ever behind."""
 LONGEST_WATCH = timedelta(days=3)
@@ -97,7 +96,7 @@ def _was_seen_lately(question: Question, person: Person) -> bool:
 
 
 def _chunks(people: Sequence[Person]) -> list[Sequence[Person]]:
-    return [people[first : first + AT_A_TIME] for first in range(0, len(people), AT_A_TIME)]
+    return [people[first : first + AT_ONCE] for first in range(0, len(people), AT_ONCE)]
 
 
 async def _watch(question: Question, people: Sequence[Person], answers: Answers) -> None:

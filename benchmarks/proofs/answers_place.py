@@ -9,10 +9,9 @@ from unittest import mock
 
 from psycopg import sql
 
-from asana_api.patience import patiently
+from benchmarks.proofs import stage
 from sandbox.asana.paging import Pages, Query, T
 from sandbox.services import Postgres
-from sources.isolating import look_alone
 from store.connect import Connection
 
 PAGE_SIZE = 4
@@ -71,13 +70,8 @@ class Elsewhere:
 @contextlib.contextmanager
 def no_waits() -> Iterator[None]:
     """Try again without a pause, and put off at once what would wait for a permit; pages of the log are short."""
-
-    async def at_once(_: float) -> None:
-        """Sleep no time at all."""
-
     with (
-        mock.patch.dict(patiently.__kwdefaults__, {"sleep": at_once}),
-        mock.patch.dict(look_alone.__kwdefaults__, {"sleep": at_once}),
+        stage.no_waits(),
         mock.patch("connections.permits.LONGEST_WAIT", 0.0),
         mock.patch("sandbox.asana.routes_log.DEFAULT", PAGE_SIZE),
     ):

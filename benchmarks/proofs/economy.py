@@ -23,11 +23,12 @@ from messages.kinds import RunKind
 from rules.evidence import AsanaPlan
 from sandbox.asana import Running, running
 from sandbox.asana.life import Life
+from store.profiles import Sweep
 
 HELP = "the economical pull and the full sweep choose, withdraw and would remove the same people on every day"
 START = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 GOALS: dict[AsanaPlan, float] = {"advanced": 0.1, "free": 0.2}
-SWEEPS = ("full", "economical")
+SWEEPS: tuple[Sweep, ...] = ("full", "economical")
 
 
 @dataclass

@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
+from unittest import mock
 
 import psycopg
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 from rich.console import Console
 
+from asana_api.patience import patiently
 from benchmarks.results import ROOT
 from connections.sealing import Sealing, credential_row, new_key
 from messages.commands import COMMANDS, Command
@@ -25,9 +27,10 @@ from sandbox.asana import Running
 from sandbox.services import Postgres, find_services
 from sandbox.stack import OWNER, ROLES
 from settings import Settings
+from sources.isolating import look_alone
 from store import connections, cycles, outbox, profiles, runs
 from store.connect import Connection, open_connection
-from store.profiles import Draft, Publication
+from store.profiles import Draft, Publication, Sweep
 from store.runs import Order, Run
 from workers.consume import ACTORS
 from workers.slicing import give_up
@@ -115,7 +118,7 @@ class Stage:
         *,
         plan: AsanaPlan,
         evidence: Evidence = "work",
-        sweep: str = "economical",
+        sweep: Sweep = "economical",
         with_service_account: bool = False,
         look_back: timedelta = 2 * THRESHOLD,
     ) -> int:
@@ -132,17 +135,14 @@ class Stage:
             analyze_activity_from=self.asana.clock.now() - look_back,
             removal_cap=1000,
             provisioned_by_scim=False,
+            sweep=sweep,
         )
         await profiles.create(self.owner, draft)
         profile = await profiles.get(self.owner, name)
         assert profile is not None
-        publication = Publication(cron="0 5 * * *", threshold_days=THRESHOLD.days)
+        publication = Publication(cron="0 5 * * *", threshold_days=THRESHOLD.days, evidence=evidence)
         await profiles.publish(self.owner, profile, publication, self.asana.clock.now())
         await self.owner.execute("UPDATE schedule SET enabled = false")
-        await self.owner.execute("UPDATE profile SET sweep = %s WHERE id = %s", [sweep, profile.id])
-        await self.owner.execute(
-            "UPDATE reclamation_rule SET evidence = %s WHERE profile_id = %s", [evidence, profile.id]
-        )
         return profile.id
 
     async def _connected(self, alias: str, *, with_service_account: bool) -> int:
@@ -211,6 +211,20 @@ class Stage:
         async with self.owner.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(query.encode(), values)
             return await cursor.fetchall()
+
+
+@contextlib.contextmanager
+def no_waits() -> Iterator[None]:
+    """Try again without a pause: how long is waited between two tries is another test's matter."""
+
+    async def at_once(_: float) -> None:
+        """Sleep no time at all."""
+
+    with (
+        mock.patch.dict(patiently.__kwdefaults__, {"sleep": at_once}),
+        mock.patch.dict(look_alone.__kwdefaults__, {"sleep": at_once}),
+    ):
+        yield
 
 
 @contextlib.asynccontextmanager

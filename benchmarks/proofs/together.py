@@ -1,17 +1,12 @@
 """A whole pull of one organization, as in production, and what its claims and verdicts are worth."""
 
-import asyncio
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, time, timedelta
 from random import Random
-from unittest import mock
 
-from asana_api.patience import patiently
 from benchmarks.proofs.alone import START
 from benchmarks.proofs.sides import Side
-from benchmarks.proofs.stage import THRESHOLD, Place, Stage, stage_for
+from benchmarks.proofs.stage import THRESHOLD, Place, Stage, no_waits, stage_for
 from rules.evidence import Source
 from rules.member_import import Line, match
 from sandbox.asana import Running, running
@@ -20,7 +15,6 @@ from sandbox.asana.faults import Kind
 from sandbox.asana.member_export import member_export
 from sandbox.asana.truth import PersonTruth
 from sources import member_export as export_source
-from sources.isolating import look_alone
 from store import member_exports
 
 BAD: tuple[tuple[Kind, int], ...] = (
@@ -77,7 +71,7 @@ class Together:
 async def all_together(place: Place, side: Side, *, people: int, seed: int, rng: Random) -> Together:
     """Download, pull and judge one organization; every other one with answers that fail at random."""
     spoiled = seed % 2 == 1 and people < 1000
-    with running(people=people, seed=seed, start=START, plan=side.plan) as asana, _no_waits():
+    with running(people=people, seed=seed, start=START, plan=side.plan) as asana, no_waits():
         async with stage_for(asana, place, slice_seconds=60) as stage:
             name = f"{side.name.replace(', ', '-').replace(' ', '-').lower()}-{seed}-{people}"
             profile_id = await stage.publish(
@@ -97,20 +91,6 @@ async def all_together(place: Place, side: Side, *, people: int, seed: int, rng:
             asana.faults.clear()
             await stage.run(profile_id, "candidates")
             return await _weigh(stage, side, profile_id, seed, spoiled=spoiled)
-
-
-@contextlib.contextmanager
-def _no_waits() -> Iterator[None]:
-    """Try again at once: what is waited for between two tries is another test's matter."""
-
-    async def at_once(_: float) -> None:
-        await asyncio.sleep(0)
-
-    with (
-        mock.patch.dict(patiently.__kwdefaults__, {"sleep": at_once}),
-        mock.patch.dict(look_alone.__kwdefaults__, {"sleep": at_once}),
-    ):
-        yield
 
 
 def _spoil(asana: Running, people: int, rng: Random) -> None:
