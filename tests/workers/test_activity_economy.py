@@ -8,6 +8,7 @@ import pytest
 from messages.commands import PullActivity
 from rules.evidence import SEARCH
 from sandbox.asana import Running
+from sources.search import AT_ONCE
 from tests.conftest import Database
 from tests.workers.actor_stage import LOOK_BACK, THRESHOLD, Stage, actor_stage, organization
 from tests.workers.known_search import KnownSearch
@@ -157,7 +158,7 @@ async def test_candidates_who_do_not_move_are_watched_in_groups_and_covered(
         asked = [gid for group in search.watched for gid in group]
         assert set(found) <= set(asked)
         assert len(asked) == len(set(asked))
-        assert max(map(len, search.watched)) <= asking.AT_A_TIME
+        assert max(map(len, search.watched)) <= AT_ONCE
         assert asana.requests.by_route[TASKS] < len(found) / 2
         counts = steps["activity"].counts
         assert 0 < counts["watched"] <= len(asked) < counts["watched"] + counts["asked"]
