@@ -52,12 +52,6 @@ async def profile_of(connection: Connection, profile_id: int) -> Profile:
     return profile
 
 
-async def some_profile(connection: Connection, name: str | None) -> None:
-    """Raise NotFound if a profile is named that does not exist."""
-    if name is not None:
-        await a_profile(connection, name)
-
-
 async def zone_of(connection: Connection, name: str | None) -> str:
     """Return the time zone in which a profile's times are shown; UTC for all profiles together. Raises NotFound."""
     return "UTC" if name is None else (await a_profile(connection, name)).time_zone

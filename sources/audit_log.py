@@ -12,7 +12,7 @@ that failed, count for nobody. A place that Asana named after this was written c
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from asana_api.answers import moment
 from asana_api.client import AsanaClient
@@ -24,6 +24,8 @@ NOT_BY_A_PERSON = frozenset({"asana", "asana_support"})
 """Where an event came from, if nobody in the organization was at work."""
 TOKENS = frozenset({"personal_access_token", "service_account"})
 """How something asked the API that acts while its owner sleeps."""
+AHEAD = timedelta(days=1)
+"""More than clocks ever differ."""
 NO_USE = frozenset({"user_login_failed"})
 
 
@@ -40,6 +42,7 @@ async def read(
     client: AsanaClient,
     organization_gid: str,
     *,
+    asked_at: datetime,
     start_at: datetime,
     end_at: datetime | None = None,
     offset: str | None = None,
@@ -48,8 +51,8 @@ async def read(
 
     A page comes once the next one has arrived and goes on in time, so that no wrong time at its end is believed.
     From an `offset` it goes on where that was given, which may be before `start_at`. Raises any AsanaError: BadAnswer
-    if events are out of order or of another time than was asked for, or if the log goes round in a circle;
-    RestartListing if the offset is not known any more.
+    if events are out of order, of another time than was asked for, or of the future (seen from `asked_at`, aware), or
+    if the log goes round in a circle; RestartListing if the offset is not known any more.
     """
     order = _Order(start_at if offset is None else None, end_at)
     waiting: LogPage | None = None
@@ -58,6 +61,7 @@ async def read(
             order.check(page.events)
             if waiting is not None:
                 yield waiting
+            refuse_the_future(page.events[-1].created_at, asked_at)  # they are in order: the last is the latest
             waiting = LogPage(acts_of(page.events), page.next_offset, page.events[-1].created_at)
     if waiting is not None:
         yield waiting
@@ -92,6 +96,12 @@ class _Order:
             if self._end is not None and event.created_at >= self._end:
                 raise BadAnswer(f"{_proof(event)} is not before {moment(self._end)}")
             self._last = event.created_at
+
+
+def refuse_the_future(at: datetime, asked_at: datetime) -> None:
+    """Raise BadAnswer for an event that has not happened yet: it would keep its person for good."""
+    if at > asked_at + AHEAD:
+        raise BadAnswer(f"the audit log has an event of the future, {moment(at)}")
 
 
 def acts_of(events: list[LogEvent]) -> list[Found]:

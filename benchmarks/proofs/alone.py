@@ -63,7 +63,7 @@ async def _log(alone: Alone, asana: Running, client: AsanaClient, seed: int, mem
     since = asana.clock.now() - LOG_KEPT
     truth = asana.truth(since)
     acts: dict[str, list[Found]] = {gid: [] for gid in members}
-    async for page in audit_log.read(client, asana.organization_gid, start_at=since):
+    async for page in audit_log.read(client, asana.organization_gid, asked_at=asana.clock.now(), start_at=since):
         for act in page.acts:
             acts.setdefault(act.user_gid, []).append(act)
     for gid in members:

@@ -43,7 +43,7 @@ def minute(number: int) -> datetime:
 
 async def pages(paper: PaperAsana, *, offset: str | None = None, end_at: datetime | None = None) -> list[LogPage]:
     async with paper.client() as client:
-        reading = audit_log.read(client, ORGANIZATION, start_at=BEGIN, end_at=end_at, offset=offset)
+        reading = audit_log.read(client, ORGANIZATION, asked_at=NOW, start_at=BEGIN, end_at=end_at, offset=offset)
         async with aclosing(reading) as found:
             return [page async for page in found]
 
@@ -177,7 +177,7 @@ async def test_a_time_of_the_future_does_not_claim_what_comes_behind_it() -> Non
         page_of(event(3, minute(3)), offset="c"),
     )
     async with paper.client() as client:
-        reading = audit_log.read(client, ORGANIZATION, start_at=BEGIN)
+        reading = audit_log.read(client, ORGANIZATION, asked_at=NOW, start_at=BEGIN)
         assert (await anext(reading)).up_to == minute(1)
         with pytest.raises(BadAnswer):
             await anext(reading)
@@ -194,3 +194,12 @@ async def test_an_event_behind_the_window_is_not_believed() -> None:
 async def test_a_refusal_is_raised(status: int, offset: str | None, error: type[AsanaError]) -> None:
     with pytest.raises(error):
         await pages(scripted(httpx.Response(status, json={"errors": [{"message": "no"}]})), offset=offset)
+
+
+async def test_an_event_of_the_future_at_the_very_end_is_not_believed() -> None:
+    """Nothing follows it that goes back in time: only the clock shows that it is wrong."""
+    paper = scripted(
+        page_of(event(1, minute(1)), offset="a"), page_of(event(2, NOW + timedelta(days=9)), offset="b"), EMPTY
+    )
+    with pytest.raises(BadAnswer, match="future"):
+        await pages(paper)

@@ -89,7 +89,7 @@ async def test_whoever_made_something_lately_is_seen(company: Running, reader: A
 
 
 async def log_of(company: Running, client: AsanaClient, since: datetime) -> list[Found]:
-    pages = audit_log.read(client, company.organization_gid, start_at=since)
+    pages = audit_log.read(client, company.organization_gid, asked_at=company.clock.now(), start_at=since)
     return [act async for page in pages for act in page.acts]
 
 

@@ -12,7 +12,7 @@ from asana_api.client import AsanaClient
 from asana_api.errors import AsanaError, RestartListing
 from connections.opening import OpenedService
 from messages.commands import PullActivity
-from sources.audit_log import LogPage
+from sources.audit_log import LogPage, refuse_the_future
 from sources.contract import Found
 from store import slices, streams
 from store.streams import Stream
@@ -46,6 +46,7 @@ class Log:
         _client: AsanaClient,
         _organization_gid: str,
         *,
+        asked_at: datetime,
         start_at: datetime,
         end_at: datetime | None = None,
         offset: str | None = None,
@@ -64,6 +65,8 @@ class Log:
             page = found[first : first + PAGE]
             place = f"place-{self.events.index(page[-1]) + 1}"
             self.given[place] = (start_at, end_at)
+            for act in page:
+                refuse_the_future(act.at, asked_at)
             yield LogPage(acts=page, next_offset=place, up_to=page[-1].at)
 
 
