@@ -450,7 +450,8 @@ CREATE TABLE activity_stream (
     profile_id    bigint NOT NULL REFERENCES profile,
     source        activity_source NOT NULL CHECK (source = 'audit_log'),
     covered       tstzmultirange NOT NULL DEFAULT '{}', -- a gap stays a gap
-    resume_offset text,                         -- where Asana lets us go on; it may expire, so `covered` says from when
+    resume_offset text,                         -- `start_at` and the offset that Asana gave for it; it may expire, so
+                                                -- `covered` says from when
     pulled_at     timestamptz NOT NULL,
     trouble       text,
     PRIMARY KEY (profile_id, source)

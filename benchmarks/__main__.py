@@ -174,15 +174,20 @@ def measure(name: str, chosen: argparse.Namespace) -> Result:
     console = Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH)
     benchmark = load(name)
     result = benchmark.run(chosen, console)
+    show(result, chosen, console)
+    if not chosen.no_keep and isinstance(benchmark, Pictured):
+        benchmark.draw_kept(result, console)
+    return result
+
+
+def show(result: Result, chosen: argparse.Namespace, console: Console) -> None:
+    """Print a result as a table, or as JSON where that was chosen, and keep it unless told not to."""
     if chosen.json:
         sys.stdout.write(json.dumps(asdict(result), indent=1, default=str) + "\n")
     else:
         draw(result, Console(width=None if sys.stdout.isatty() else WIDTH))
     if not chosen.no_keep:
         console.print(f"kept in {keep(result)}", highlight=False)
-        if isinstance(benchmark, Pictured):
-            benchmark.draw_kept(result, console)
-    return result
 
 
 if __name__ == "__main__":

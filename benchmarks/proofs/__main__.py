@@ -5,19 +5,17 @@ Each proof is a module with `HELP`, `add_options` and `run`, like a benchmark; t
 
 import argparse
 import importlib
-import json
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import cast
 
 import structlog
 from rich.console import Console
 
-from benchmarks.__main__ import CRASHED, MISSED, OK, UNAVAILABLE, Benchmark
+from benchmarks.__main__ import CRASHED, MISSED, OK, UNAVAILABLE, Benchmark, show
 from benchmarks.proofs import NAMES
-from benchmarks.results import WIDTH, Result, draw, keep
+from benchmarks.results import WIDTH, Result
 from sandbox.services import ServiceError
 
 EXAMPLES = """examples:
@@ -70,13 +68,8 @@ def prove(name: str, chosen: argparse.Namespace) -> Result:
     """Run one proof, print its account and keep it unless told not to."""
     console = Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH)
     result = load(name).run(chosen, console)
-    if chosen.json:
-        sys.stdout.write(json.dumps(asdict(result), indent=1, default=str) + "\n")
-    else:
-        draw(result, Console(width=None if sys.stdout.isatty() else WIDTH))
-    if not chosen.no_keep:
-        result.name = f"prove-{name}"
-        console.print(f"kept in {keep(result)}", highlight=False)
+    result.name = f"prove-{name}"
+    show(result, chosen, console)
     return result
 
 
